@@ -1,1 +1,34 @@
-export {};
+export { GraphError } from "./graph-error.js";
+export { Graph, type OutputSpec, type TapeEntry, type VectorJacobianProduct } from "./graph.js";
+export type { AttributeValue, Dtype, ExternalBytes, Node, Tensor, Weight, WeightData } from "./tensor.js";
+export { broadcastShapes, elementCount, formatShape, knownDim, type Dim, type Shape } from "./shape.js";
+export { grad } from "./grad.js";
+export { serializeModel, type SerializedModel } from "./model-proto.js";
+export { openSession, Session, type Device, type SessionOptions, type TensorValue } from "./session.js";
+export {
+  add,
+  broadcastTo,
+  div,
+  exp,
+  geluErf,
+  geluTanh,
+  log,
+  mul,
+  neg,
+  quickGelu,
+  scale,
+  shift,
+  sigmoid,
+  silu,
+  softplus,
+  sqrt,
+  sub,
+  tanh,
+} from "./ops/elementwise.js";
+export { reduceMean, reduceSum, sumTo } from "./ops/reduce.js";
+export { concat, multiplyDims, reshape, slice, transpose } from "./ops/reshape.js";
+export { linear, matmul } from "./ops/linear.js";
+export { l2Normalize, layerNorm, rmsNorm } from "./ops/normalization.js";
+export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
+export { attention, fusedAttention, type AttentionOptions } from "./ops/attention.js";
+export { gatherRows } from "./ops/gather.js";

@@ -1,0 +1,178 @@
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "onnxruntime-node";
+import { GraphError } from "./graph-error.js";
+import type { Graph } from "./graph.js";
+import { serializeModel } from "./model-proto.js";
+import { formatShape } from "./shape.js";
+import type { Dtype, Tensor } from "./tensor.js";
+
+/** Where a graph runs. `auto` takes the first of cuda, webgpu, cpu that opens. */
+export type Device = "cpu" | "webgpu" | "cuda" | "auto";
+
+export interface SessionOptions {
+  readonly device?: Device;
+  /** Threads of one operation; all cores when left out. */
+  readonly threads?: number;
+  /** Passed to ONNX Runtime as they are (its "session config" keys). */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Write ONNX Runtime's profile of every node to a file that starts with this path. */
+  readonly profilePrefix?: string;
+}
+
+/** Values fed to and returned from a session. */
+export interface TensorValue {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Uint16Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+}
+
+/**
+ * A graph opened on a device. Runs may overlap; `dispose` waits for those under way.
+ */
+export class Session implements AsyncDisposable {
+  /** The provider that runs the graph. */
+  readonly device: Exclude<Device, "auto">;
+  readonly #session: InferenceSession;
+  readonly #inputs: ReadonlyMap<string, Tensor>;
+  readonly #outputs: ReadonlyMap<string, Tensor>;
+  readonly #running = new Set<Promise<unknown>>();
+  #disposed: Promise<void> | undefined;
+
+  /** @internal Use `openSession`. */
+  constructor(session: InferenceSession, graph: Graph, device: Exclude<Device, "auto">) {
+    this.#session = session;
+    this.device = device;
+    this.#inputs = new Map(graph.inputs.map((tensor) => [tensor.name, tensor]));
+    this.#outputs = new Map(graph.outputs.map(({ name, tensor }) => [name, tensor]));
+  }
+
+  /**
+   * Runs the graph once. Inputs are checked against the graph before native code sees them.
+   * @param into buffers that outputs of these names are written to, instead of new ones
+   * @throws GraphError when an input is missing, unknown, or of another shape or type, or when the session is disposed
+   */
+  async run(inputs: Readonly<Record<string, TensorValue>>, into: Readonly<Record<string, TensorValue>> = {}): Promise<Record<string, TensorValue>> {
+    if (this.#disposed) throw new GraphError("Session.run: the session is disposed");
+    for (const name of Object.keys(inputs)) {
+      if (!this.#inputs.has(name)) throw new GraphError(`Session.run: there is no input "${name}"; expected ${[...this.#inputs.keys()].join(", ")}`);
+    }
+    const symbols = new Map<string, number>();
+    const feeds: Record<string, OrtTensor> = {};
+    for (const [name, tensor] of this.#inputs) {
+      const value = inputs[name];
+      if (!value) throw new GraphError(`Session.run: input "${name}" is missing`);
+      expectFits(name, tensor, value, symbols);
+      feeds[name] = toOrt(value);
+    }
+    const fetches: Record<string, OrtTensor | null> = {};
+    for (const name of this.#outputs.keys()) {
+      const value = into[name];
+      fetches[name] = value ? toOrt(value) : null;
+    }
+    const run = this.#session.run(feeds, fetches);
+    this.#running.add(run);
+    try {
+      const results = await run;
+      const values: Record<string, TensorValue> = {};
+      for (const [name, tensor] of this.#outputs) {
+        const result = results[name] as OrtTensor;
+        values[name] = { dtype: tensor.dtype, shape: result.dims, data: result.data as TensorValue["data"] };
+      }
+      return values;
+    } catch (cause) {
+      throw new GraphError(`Session.run: ONNX Runtime failed on ${this.device}: ${firstLine(cause)}`, { cause });
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  /** Ends profiling, where it was asked for, and writes the profile. */
+  endProfiling(): void {
+    this.#session.endProfiling();
+  }
+
+  /** Waits for runs under way and frees the session. A second call does nothing more. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= Promise.allSettled(this.#running).then(() => this.#session.release());
+    return this.#disposed;
+  }
+}
+
+/**
+ * Opens a graph on a device. With `auto`, a device that fails to open is passed over in favour of the next.
+ * @throws GraphError naming the device and ONNX Runtime's reason
+ */
+export async function openSession(graph: Graph, options: SessionOptions = {}): Promise<Session> {
+  const { device = "auto" } = options;
+  if (device !== "auto") return open(graph, device, options);
+  const supported = new Set(listSupportedBackends().map((backend) => backend.name));
+  const failures: string[] = [];
+  for (const candidate of ["cuda", "cpu"] as const) {
+    if (!supported.has(candidate)) continue;
+    try {
+      return await open(graph, candidate, options);
+    } catch (error) {
+      failures.push((error as Error).message);
+    }
+  }
+  throw new GraphError(`openSession: no device opened the graph: ${failures.join("; ")}`);
+}
+
+async function open(graph: Graph, device: Exclude<Device, "auto">, options: SessionOptions): Promise<Session> {
+  const folder = commonFolder(graph);
+  const { model, memory } = serializeModel(graph, (file) => path.relative(folder, file));
+  const native: InferenceSession.SessionOptions = {
+    executionProviders: [device],
+    intraOpNumThreads: options.threads ?? availableParallelism(),
+    interOpNumThreads: 1,
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+    externalData: memory.map(({ location, data }) => ({ path: location, data })),
+    extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
+  };
+  if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
+  try {
+    return new Session(await InferenceSession.create(model, native), graph, device);
+  } catch (cause) {
+    throw new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
+  }
+}
+
+/** The deepest folder that holds every external file: ONNX Runtime refuses locations that leave it. */
+function commonFolder(graph: Graph): string {
+  const folders = graph.weights.flatMap(({ data }) => (ArrayBuffer.isView(data) ? [] : [path.dirname(path.resolve(data.file))]));
+  const unique = [...new Set(folders)];
+  let common = unique[0] ?? process.cwd();
+  for (const folder of unique) {
+    while (!`${folder}${path.sep}`.startsWith(common.endsWith(path.sep) ? common : `${common}${path.sep}`)) common = path.dirname(common);
+  }
+  return common;
+}
+
+function expectFits(name: string, tensor: Tensor, value: TensorValue, symbols: Map<string, number>): void {
+  const fits =
+    value.dtype === tensor.dtype &&
+    value.shape.length === tensor.shape.length &&
+    tensor.shape.every((dim, i) => {
+      const got = value.shape[i] as number;
+      if (typeof dim === "number") return dim === got;
+      const known = symbols.get(dim);
+      if (known === undefined) symbols.set(dim, got);
+      return known === undefined || known === got;
+    });
+  const count = value.shape.reduce((a, b) => a * b, 1);
+  if (!fits || count !== value.data.length) {
+    throw new GraphError(
+      `Session.run: input "${name}" expected ${tensor.dtype}${formatShape(tensor.shape)}, got ${value.dtype}${formatShape(value.shape)} with ${value.data.length} elements`,
+    );
+  }
+}
+
+function toOrt({ dtype, shape, data }: TensorValue): OrtTensor {
+  return new OrtTensor(dtype, data as never, shape);
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0] as string;
+}

@@ -1,0 +1,39 @@
+import type { Graph } from "./graph.js";
+import type { Shape } from "./shape.js";
+
+export type Dtype = "float32" | "float16" | "int64" | "int32" | "int8" | "uint8" | "bool";
+
+/** A value in a graph: the output of a node, an input, or a weight. It holds no data, only where data will be. */
+export interface Tensor {
+  readonly graph: Graph;
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: Shape;
+}
+
+/** Bytes of a weight that stay in their file; ONNX Runtime maps them, so they are never copied through this process. */
+export interface ExternalBytes {
+  /** Absolute path of the file. */
+  readonly file: string;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** What a weight is made of: values in memory (their byte length must agree with dtype and shape) or bytes in a file. */
+export type WeightData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array | ExternalBytes;
+
+export type AttributeValue = number | string | readonly number[] | { readonly float: number };
+
+/** One ONNX node. */
+export interface Node {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface Weight {
+  readonly tensor: Tensor;
+  readonly data: WeightData;
+}
