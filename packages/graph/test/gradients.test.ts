@@ -62,6 +62,7 @@ const cases: Record<string, Parameters<typeof gradientError>[0]> = {
   l2Normalize: unaryOf(ops.l2Normalize, 1),
   softmax: unaryOf(ops.softmax),
   attention: three([[2, 3, 4], [2, 5, 4], [2, 5, 4]], (q, k, v) => ops.attention(q, k, v, { heads: 2 })),
+  "attention with one query for the whole batch": three([[1, 1, 4], [2, 3, 4], [2, 3, 4]], (q, k, v) => ops.attention(q, k, v, { heads: 2 })),
   "attention under a bias": three([[1, 3, 4], [1, 3, 4], [1, 3, 4]], (q, k, v) =>
     ops.attention(q, k, v, { heads: 2, bias: q.graph.weight("hide", "float32", [3, 3], Float32Array.of(0, -9, -9, 0, 0, -9, 0, 0, 0)) }),
   ),

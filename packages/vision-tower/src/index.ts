@@ -1,1 +1,9 @@
-export {};
+export { encoderBlocks, type EncoderConfig, type EncoderOptions, type Parameter } from "./models/transformer-block.js";
+export {
+  patchCount,
+  patchesOf,
+  siglipPatchTokens,
+  siglipPooledEmbedding,
+  type SiglipVisionConfig,
+} from "./models/siglip-vision.js";
+export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";

@@ -16,7 +16,7 @@ export interface AttentionOptions {
 /**
  * Scaled dot-product attention of A heads (Vaswani et al. 2017, 3.2): softmax(q kᵀ / sqrt(D/A) + bias) v,
  * in nodes that can be differentiated.
- * @param q float32[B, Tq, D]
+ * @param q float32[B, Tq, D], or float32[1, Tq, D] for the same queries in every batch
  * @param k float32[B, Tk, D]
  * @param v float32[B, Tk, D]
  * @returns float32[B, Tq, D]
@@ -30,7 +30,9 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   };
   const scores = matmul(split(q), split(k), { transposeB: true, alpha: 1 / Math.sqrt(headWidth) });
   const weights = softmax(options.bias ? add(scores, options.bias) : scores);
-  return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), q.shape);
+  // A query of batch 1 (the probe of a pooling head) meets every image of the batch.
+  const batch = (q.shape[0] === 1 ? k.shape[0] : q.shape[0]) as Dim;
+  return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [batch, q.shape[1] as Dim, width]);
 }
 
 /**

@@ -1,0 +1,88 @@
+import {
+  add,
+  attention,
+  gatherRows,
+  linear,
+  multiplyDims,
+  reshape,
+  slice,
+  transpose,
+  type Dim,
+  type Tensor,
+} from "@sightline/graph";
+import { encoderBlocks, layerNormLayer, linearLayer, mlp, type EncoderConfig, type EncoderOptions, type Parameter } from "./transformer-block.js";
+
+export interface SiglipVisionConfig extends EncoderConfig {
+  /** Side of the square input, pixels. */
+  readonly imageSize: number;
+  /** Side of a square patch, pixels. */
+  readonly patchSize: number;
+}
+
+/** P, the patches of one image. */
+export function patchCount({ imageSize, patchSize }: SiglipVisionConfig): number {
+  return Math.floor(imageSize / patchSize) ** 2;
+}
+
+/**
+ * Cuts images into patches whose values lie in the order of the convolution that embeds them (channel, row, column),
+ * so that the convolution of stride p becomes a matrix product. Pixels beyond the last whole patch are dropped, as the
+ * convolution drops them (384 px at patch 14 uses 378).
+ * @param pixels float32[B, 3, H, W]
+ * @returns float32[B, P, 3·p·p]
+ */
+export function patchesOf(pixels: Tensor, patchSize: number): Tensor {
+  const [batch, channels, height, width] = pixels.shape as [Dim, number, number, number];
+  const rows = Math.floor(height / patchSize);
+  const columns = Math.floor(width / patchSize);
+  const whole = slice(slice(pixels, 2, 0, rows * patchSize), 3, 0, columns * patchSize);
+  const cut = reshape(whole, [batch, channels, rows, patchSize, columns, patchSize]);
+  return reshape(transpose(cut, [0, 2, 4, 1, 3, 5]), [batch, rows * columns, channels * patchSize * patchSize]);
+}
+
+/**
+ * The tower from patches to patch tokens (transformers `SiglipVisionTransformer` up to its post-LN).
+ * @param patches float32[B, P, 3·p·p]
+ * @param positions int64[B, P]: the place of each patch in the grid; all of them in order when left out
+ * @returns patch tokens, float32[B, P, D]
+ */
+export function siglipPatchTokens(
+  patches: Tensor,
+  parameter: Parameter,
+  config: SiglipVisionConfig,
+  options: EncoderOptions & { readonly positions?: Tensor; readonly postLayerNorm?: boolean },
+): Tensor {
+  const { width, patchSize } = config;
+  const patchWidth = 3 * patchSize * patchSize;
+  const kernel = parameter("vision_model.embeddings.patch_embedding.weight", [width, 3, patchSize, patchSize]);
+  const embedded = linear(
+    patches,
+    reshape(kernel, [width, patchWidth]),
+    parameter("vision_model.embeddings.patch_embedding.bias", [width]),
+  );
+  const table = parameter("vision_model.embeddings.position_embedding.weight", [patchCount(config), width]);
+  const placed = add(embedded, options.positions ? gatherRows(table, options.positions) : table);
+  const tokens = encoderBlocks(placed, parameter, "vision_model", config, options);
+  if (options.postLayerNorm === false) return tokens;
+  return layerNormLayer(tokens, parameter, "vision_model.post_layernorm", config.layerNormEps);
+}
+
+/**
+ * The multi-head attention pooling head (transformers `SiglipMultiheadAttentionPoolingHead`; Zhai et al. 2022):
+ * a learned probe attends to all patch tokens, then x + MLP(LN(x)). The probe itself is not added back.
+ * @param patchTokens float32[B, P, D]
+ * @returns pooled embedding, float32[B, D]
+ */
+export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter, config: SiglipVisionConfig): Tensor {
+  const { width, heads, mlpWidth, layerNormEps } = config;
+  const head = "vision_model.head";
+  const probe = parameter(`${head}.probe`, [1, 1, width]);
+  const weight = parameter(`${head}.attention.in_proj_weight`, [3 * width, width]);
+  const bias = parameter(`${head}.attention.in_proj_bias`, [3 * width]);
+  const project = (x: Tensor, part: number): Tensor =>
+    linear(x, slice(weight, 0, part * width, (part + 1) * width), slice(bias, 0, part * width, (part + 1) * width));
+  const attended = attention(project(probe, 0), project(patchTokens, 1), project(patchTokens, 2), { heads });
+  const pooled = linearLayer(attended, parameter, `${head}.attention.out_proj`, width);
+  const mixed = add(pooled, mlp(layerNormLayer(pooled, parameter, `${head}.layernorm`, layerNormEps), parameter, `${head}.mlp`, mlpWidth));
+  return reshape(mixed, [multiplyDims(patchTokens.shape[0] as Dim), width]);
+}

@@ -1,0 +1,62 @@
+import { add, attention, fusedAttention, geluTanh, layerNorm, linear, type Dim, type Shape, type Tensor } from "@sightline/graph";
+
+/** Where a builder takes its parameters from: weights of a file, or inputs of a training graph. */
+export type Parameter = (name: string, shape: Shape) => Tensor;
+
+export interface EncoderConfig {
+  /** D, the width of a token. */
+  readonly width: number;
+  /** L, the number of blocks. */
+  readonly layers: number;
+  /** A, the attention heads. */
+  readonly heads: number;
+  /** The width between the two layers of an MLP. */
+  readonly mlpWidth: number;
+  readonly layerNormEps: number;
+}
+
+export interface EncoderOptions {
+  /** Attention as one fused node: faster, not differentiable. */
+  readonly fused: boolean;
+}
+
+/** A layer whose parameters are `${name}.weight` [out, in] and `${name}.bias` [out]. */
+export function linearLayer(x: Tensor, parameter: Parameter, name: string, outWidth: number): Tensor {
+  const inWidth = x.shape.at(-1) as Dim;
+  return linear(x, parameter(`${name}.weight`, [outWidth, inWidth]), parameter(`${name}.bias`, [outWidth]));
+}
+
+/** A layer norm whose parameters are `${name}.weight` and `${name}.bias`, both [D]. */
+export function layerNormLayer(x: Tensor, parameter: Parameter, name: string, epsilon: number): Tensor {
+  const width = x.shape.at(-1) as Dim;
+  return layerNorm(x, parameter(`${name}.weight`, [width]), parameter(`${name}.bias`, [width]), epsilon);
+}
+
+/** fc1, tanh GELU, fc2. */
+export function mlp(x: Tensor, parameter: Parameter, name: string, mlpWidth: number): Tensor {
+  const hidden = geluTanh(linearLayer(x, parameter, `${name}.fc1`, mlpWidth));
+  return linearLayer(hidden, parameter, `${name}.fc2`, x.shape.at(-1) as number);
+}
+
+/**
+ * The pre-LN encoder that both SigLIP towers share (transformers `SiglipEncoder`):
+ * x + attention(LN(x)), then x + MLP(LN(x)), L times.
+ * @param x float32[B, T, D]
+ * @param prefix `vision_model` or `text_model`
+ * @returns float32[B, T, D]
+ */
+export function encoderBlocks(x: Tensor, parameter: Parameter, prefix: string, config: EncoderConfig, options: EncoderOptions): Tensor {
+  const { width, heads, mlpWidth, layerNormEps } = config;
+  let tokens = x;
+  for (let i = 0; i < config.layers; i++) {
+    const block = `${prefix}.encoder.layers.${i}`;
+    const normed = layerNormLayer(tokens, parameter, `${block}.layer_norm1`, layerNormEps);
+    const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((name) =>
+      linearLayer(normed, parameter, `${block}.self_attn.${name}`, width),
+    ) as [Tensor, Tensor, Tensor];
+    const attended = options.fused ? fusedAttention(q, k, v, { heads }) : attention(q, k, v, { heads });
+    tokens = add(tokens, linearLayer(attended, parameter, `${block}.self_attn.out_proj`, width));
+    tokens = add(tokens, mlp(layerNormLayer(tokens, parameter, `${block}.layer_norm2`, layerNormEps), parameter, `${block}.mlp`, mlpWidth));
+  }
+  return tokens;
+}
