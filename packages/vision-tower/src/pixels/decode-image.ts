@@ -1,0 +1,124 @@
+import sharp from "sharp";
+import type { Metadata, OutputInfo, Sharp } from "sharp";
+
+import { ImageError } from "./image-error.js";
+import { sniffImageFormat, supportedFormats } from "./image-format.js";
+import type { ImageFormat } from "./image-format.js";
+import { readImageFile } from "./image-source.js";
+import type { ImageFile, ImageSource } from "./image-source.js";
+
+/** An image as the rest of the way needs it: `data` is `uint8[H, W, 3]`, sRGB, row by row, no padding. */
+export interface DecodedImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+export interface ImageLimits {
+  /** Largest file, in bytes. Default 64 MiB. */
+  readonly maxBytes?: number;
+  /** Most pixels (width x height) of the decoded image. Default 64,000,000, which is 192 MB decoded. */
+  readonly maxPixels?: number;
+}
+
+export interface DecodeImageOptions {
+  readonly limits?: ImageLimits;
+  /** Stops between reading, header and decoding; libvips itself cannot be interrupted. Rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const defaultMaxBytes = 64 * 2 ** 20;
+const defaultMaxPixels = 64_000_000;
+
+/**
+ * Decodes one image file to sRGB.
+ *
+ * - EXIF orientation is applied, as Hugging Face's `load_image` does.
+ * - Alpha is composited on white. (Pillow drops it, which turns a transparent logo black or garish.)
+ * - 16 bits become 8 by dropping the low byte, so 0..65535 covers 0..255. (Pillow clamps 16-bit grey at 255.)
+ * - An embedded ICC profile is converted to sRGB; CMYK without one goes through libvips's own CMYK profile.
+ * - Grey becomes three equal channels; of an animation or a multi-page file, the first frame counts.
+ * - Formats: JPEG, PNG, WebP, GIF, TIFF, AVIF. SVG is refused: it has no size in pixels of its own, can be made
+ *   arbitrarily slow to draw, and can refer to other files. 32-bit and float samples are refused: nothing in the file
+ *   says which value is white.
+ * - A truncated or damaged file is an error, never a picture that is grey in its lower half.
+ *
+ * @throws ImageError with one line that names the source and what to do.
+ */
+export async function decodeImage(input: ImageSource, options: DecodeImageOptions = {}): Promise<DecodedImage> {
+  const { limits = {}, signal } = options;
+  const maxBytes = limits.maxBytes ?? defaultMaxBytes;
+  const maxPixels = limits.maxPixels ?? defaultMaxPixels;
+  const file = await readImageFile(input, maxBytes, signal);
+  const format = sniffImageFormat(file.bytes);
+  if (format === undefined) throw unsupported(file);
+
+  const header = await readHeader(file, maxPixels);
+  checkHeader(file, header, format, maxPixels);
+  signal?.throwIfAborted();
+
+  const image = await decodePixels(file, header, maxPixels);
+  signal?.throwIfAborted();
+  return image;
+}
+
+/** What sharp is told to open; the same for the header and the pixels, so that both judge the file alike. */
+function openWithSharp(file: ImageFile, maxPixels: number): Sharp {
+  return sharp(file.bytes, { failOn: "warning", limitInputPixels: maxPixels, autoOrient: true, page: 0, pages: 1 });
+}
+
+async function readHeader(file: ImageFile, maxPixels: number): Promise<Metadata> {
+  try {
+    return await openWithSharp(file, maxPixels).metadata();
+  } catch (cause) {
+    // The only place where a native message is read; it is matched and never shown.
+    if (cause instanceof Error && /pixel limit/i.test(cause.message)) throw tooManyPixels(file, "more pixels than allowed", maxPixels, cause);
+    if (cause instanceof Error && /unsupported image format/i.test(cause.message)) throw unsupported(file, cause);
+    throw damaged(file, cause);
+  }
+}
+
+function checkHeader(file: ImageFile, header: Metadata, format: ImageFormat, maxPixels: number): void {
+  // libvips chose its loader by its own rules: if it disagrees with the signature, someone is playing games.
+  if (header.format !== (format === "avif" ? "heif" : format)) throw unsupported(file);
+  if (header.width * header.height > maxPixels) {
+    throw tooManyPixels(file, `${header.width}x${header.height} pixels`, maxPixels);
+  }
+  if (header.depth !== "uchar" && header.depth !== "ushort") {
+    throw new ImageError("unsupported-samples", file.name, `has ${header.depth} samples, whose white is not defined; save it with 8 or 16 bits a channel`);
+  }
+}
+
+async function decodePixels(file: ImageFile, header: Metadata, maxPixels: number): Promise<DecodedImage> {
+  const pipeline = openWithSharp(file, maxPixels);
+  // With a profile, sharp takes 16-bit RGB to Display P3 and leaves raw output there, and it passes over the profile of
+  // 16-bit grey. Going to 8 bits first avoids both, at the cost of one level in places.
+  if (header.space === "rgb16" || header.space === "grey16") pipeline.pipelineColourspace("srgb");
+  pipeline.flatten({ background: "#ffffff" }).toColourspace("srgb").raw({ depth: "uchar" });
+  let decoded: { data: Buffer; info: OutputInfo };
+  try {
+    decoded = await pipeline.toBuffer({ resolveWithObject: true });
+  } catch (cause) {
+    throw damaged(file, cause);
+  }
+  const { data, info } = decoded;
+  if (info.channels !== 3 || data.length !== info.width * info.height * 3) {
+    throw new ImageError("unsupported-samples", file.name, `decodes to ${info.channels} channels, expected 3; save it as an RGB image`);
+  }
+  return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+function unsupported(file: ImageFile, cause?: unknown): ImageError {
+  return new ImageError("unsupported-format", file.name, `is not an image that can be read; expected ${supportedFormats}`, cause === undefined ? undefined : { cause });
+}
+
+function damaged(file: ImageFile, cause: unknown): ImageError {
+  return new ImageError("damaged", file.name, "is truncated or damaged; export or download it again", { cause });
+}
+
+function tooManyPixels(file: ImageFile, found: string, maxPixels: number, cause?: unknown): ImageError {
+  return new ImageError(
+    "too-many-pixels", file.name, `has ${found}, and the limit is ${maxPixels}; shrink it or raise limits.maxPixels`,
+    cause === undefined ? undefined : { cause },
+  );
+}
