@@ -73,7 +73,6 @@ async function readHeader(file: ImageFile, maxPixels: number): Promise<Metadata>
   } catch (cause) {
     // The only place where a native message is read; it is matched and never shown.
     if (cause instanceof Error && /pixel limit/i.test(cause.message)) throw tooManyPixels(file, "more pixels than allowed", maxPixels, cause);
-    if (cause instanceof Error && /unsupported image format/i.test(cause.message)) throw unsupported(file, cause);
     throw damaged(file, cause);
   }
 }
@@ -108,8 +107,8 @@ async function decodePixels(file: ImageFile, header: Metadata, maxPixels: number
   return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-function unsupported(file: ImageFile, cause?: unknown): ImageError {
-  return new ImageError("unsupported-format", file.name, `is not an image that can be read; expected ${supportedFormats}`, cause === undefined ? undefined : { cause });
+function unsupported(file: ImageFile): ImageError {
+  return new ImageError("unsupported-format", file.name, `is not an image that can be read; save it as one of ${supportedFormats}`);
 }
 
 function damaged(file: ImageFile, cause: unknown): ImageError {

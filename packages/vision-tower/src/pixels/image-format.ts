@@ -2,7 +2,7 @@
 export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif";
 
 /** For messages: the formats as people write them. */
-export const supportedFormats = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
+export const supportedFormats = "JPEG, PNG, WebP, GIF, TIFF, AVIF";
 
 function ascii(bytes: Uint8Array, from: number, to: number): string {
   return String.fromCharCode(...bytes.subarray(from, to));
