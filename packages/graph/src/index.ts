@@ -1,9 +1,10 @@
 export { GraphError } from "./graph-error.js";
 export { Graph, type OutputSpec, type TapeEntry, type VectorJacobianProduct } from "./graph.js";
-export type { AttributeValue, Dtype, ExternalBytes, Node, Tensor, Weight, WeightData } from "./tensor.js";
+export type { AttributeValue, DeferredBytes, Dtype, ExternalBytes, MemoryBytes, Node, Tensor, Weight, WeightData } from "./tensor.js";
 export { broadcastShapes, elementCount, formatShape, knownDim, type Dim, type Shape } from "./shape.js";
 export { grad } from "./grad.js";
 export { serializeModel, type SerializedModel } from "./model-proto.js";
+export { resolveWeights, type ResolvedWeights } from "./resolve-weights.js";
 export { openSession, Session, type Device, type SessionOptions, type TensorValue } from "./session.js";
 export {
   add,
@@ -31,4 +32,5 @@ export { linear, matmul } from "./ops/linear.js";
 export { l2Normalize, layerNorm, rmsNorm } from "./ops/normalization.js";
 export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
 export { attention, fusedAttention, type AttentionOptions } from "./ops/attention.js";
+export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";

@@ -15,7 +15,7 @@ import {
 } from "./onnx/onnx_pb.js";
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
-import type { AttributeValue, Dtype, ExternalBytes, Node, Tensor, Weight } from "./tensor.js";
+import type { AttributeValue, Dtype, ExternalBytes, MemoryBytes, Node, Tensor, Weight } from "./tensor.js";
 
 /** Weights of at least this many bytes stay out of the protobuf, whose messages end at 2 GB. */
 const inlineLimitBytes = 1024;
@@ -42,9 +42,15 @@ export interface SerializedModel {
 
 /**
  * Writes a graph as an ONNX model (IR 10, opset 21 and com.microsoft 1). Nodes that no output needs are left out.
- * @param locationOf how the model names a file of external weights; the file's own path when left out
+ * @param dataOf the bytes of each weight, deferred ones read (see `resolveWeights`)
+ * @param locationOf how the model names a file of external weights
+ * @throws GraphError when the graph has no outputs or a weight has no bytes
  */
-export function serializeModel(graph: Graph, locationOf: (file: string) => string = (file) => file): SerializedModel {
+export function serializeModel(
+  graph: Graph,
+  dataOf: ReadonlyMap<Tensor, MemoryBytes | ExternalBytes>,
+  locationOf: (file: string) => string,
+): SerializedModel {
   if (graph.outputs.length === 0) throw new GraphError("serializeModel: the graph has no outputs");
   const nodes = neededNodes(graph);
   const used = new Set<Tensor>(nodes.flatMap((node) => node.inputs.filter((input) => input !== undefined)));
@@ -54,7 +60,8 @@ export function serializeModel(graph: Graph, locationOf: (file: string) => strin
   const files = new Map<string, string>();
   const initializer = graph.weights.filter(({ tensor }) => used.has(tensor)).map((weight) => {
     const proto = tensorProto(weight);
-    const { data } = weight;
+    const data = dataOf.get(weight.tensor);
+    if (!data) throw new GraphError(`serializeModel: weight "${weight.tensor.name}" has no bytes`);
     if (isExternal(data)) {
       const location = locationOf(data.file);
       files.set(location, data.file);
@@ -116,11 +123,11 @@ function refer(proto: TensorProto, location: string, offset: number, length: num
   for (const [key, value] of Object.entries(entries)) proto.externalData.push({ $typeName: "onnx.StringStringEntryProto", key, value });
 }
 
-function isExternal(data: Weight["data"]): data is ExternalBytes {
+function isExternal(data: MemoryBytes | ExternalBytes): data is ExternalBytes {
   return !ArrayBuffer.isView(data);
 }
 
-function bytesOf(data: Exclude<Weight["data"], ExternalBytes>): Uint8Array {
+function bytesOf(data: MemoryBytes): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 

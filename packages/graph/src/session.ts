@@ -4,6 +4,7 @@ import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "on
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
 import { serializeModel } from "./model-proto.js";
+import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
 import type { Dtype, Tensor } from "./tensor.js";
 
@@ -37,11 +38,13 @@ export class Session implements AsyncDisposable {
   readonly #inputs: ReadonlyMap<string, Tensor>;
   readonly #outputs: ReadonlyMap<string, Tensor>;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #release: () => Promise<void>;
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `openSession`. */
-  constructor(session: InferenceSession, graph: Graph, device: Exclude<Device, "auto">) {
+  constructor(session: InferenceSession, graph: Graph, device: Exclude<Device, "auto">, release: () => Promise<void>) {
     this.#session = session;
+    this.#release = release;
     this.device = device;
     this.#inputs = new Map(graph.inputs.map((tensor) => [tensor.name, tensor]));
     this.#outputs = new Map(graph.outputs.map(({ name, tensor }) => [name, tensor]));
@@ -94,7 +97,10 @@ export class Session implements AsyncDisposable {
 
   /** Waits for runs under way and frees the session. A second call does nothing more. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed ??= Promise.allSettled(this.#running).then(() => this.#session.release());
+    this.#disposed ??= Promise.allSettled(this.#running).then(async () => {
+      await this.#session.release();
+      await this.#release();
+    });
     return this.#disposed;
   }
 }
@@ -120,8 +126,9 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
 }
 
 async function open(graph: Graph, device: Exclude<Device, "auto">, options: SessionOptions): Promise<Session> {
-  const folder = commonFolder(graph);
-  const { model, memory } = serializeModel(graph, (file) => path.relative(folder, file));
+  const weights = await resolveWeights(graph);
+  const folder = commonFolder([...weights.data.values()].flatMap((data) => (ArrayBuffer.isView(data) ? [] : [data.file])));
+  const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, file));
   const native: InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: options.threads ?? availableParallelism(),
@@ -133,16 +140,19 @@ async function open(graph: Graph, device: Exclude<Device, "auto">, options: Sess
   };
   if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
   try {
-    return new Session(await InferenceSession.create(model, native), graph, device);
+    const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release);
+    // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
+    if (process.platform !== "win32") await weights.release();
+    return session;
   } catch (cause) {
+    await weights.release();
     throw new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
   }
 }
 
 /** The deepest folder that holds every external file: ONNX Runtime refuses locations that leave it. */
-function commonFolder(graph: Graph): string {
-  const folders = graph.weights.flatMap(({ data }) => (ArrayBuffer.isView(data) ? [] : [path.dirname(path.resolve(data.file))]));
-  const unique = [...new Set(folders)];
+function commonFolder(files: readonly string[]): string {
+  const unique = [...new Set(files.map((file) => path.dirname(path.resolve(file))))];
   let common = unique[0] ?? process.cwd();
   for (const folder of unique) {
     while (!`${folder}${path.sep}`.startsWith(common.endsWith(path.sep) ? common : `${common}${path.sep}`)) common = path.dirname(common);

@@ -19,8 +19,16 @@ export interface ExternalBytes {
   readonly byteLength: number;
 }
 
-/** What a weight is made of: values in memory (their byte length must agree with dtype and shape) or bytes in a file. */
-export type WeightData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array | ExternalBytes;
+/** A weight that is computed from its file (widened, dequantised) only when a session opens, one tensor at a time. */
+export interface DeferredBytes {
+  readonly byteLength: number;
+  read(): Promise<MemoryBytes>;
+}
+
+export type MemoryBytes = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
+
+/** What a weight is made of; its byte length must agree with dtype and shape. */
+export type WeightData = MemoryBytes | ExternalBytes | DeferredBytes;
 
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 

@@ -44,6 +44,11 @@ export function shift(x: Tensor, offset: number): Tensor {
   return x.graph.record(binary("Add", x, x.graph.scalar(offset)), [x], (d) => [d]);
 }
 
+/** 1 - x, for the derivatives below; not differentiable itself. */
+function oneMinus(x: Tensor): Tensor {
+  return x.graph.node1("Sub", [x.graph.scalar(1), x], { shape: x.shape });
+}
+
 export function neg(x: Tensor): Tensor {
   return x.graph.record(unary("Neg", x), [x], (d) => [neg(d)]);
 }
@@ -64,12 +69,12 @@ export function sqrt(x: Tensor): Tensor {
 
 export function tanh(x: Tensor): Tensor {
   const y = unary("Tanh", x);
-  return x.graph.record(y, [x], (d) => [mul(d, shift(neg(mul(y, y)), 1))]);
+  return x.graph.record(y, [x], (d) => [mul(d, oneMinus(mul(y, y)))]);
 }
 
 export function sigmoid(x: Tensor): Tensor {
   const y = unary("Sigmoid", x);
-  return x.graph.record(y, [x], (d) => [mul(d, mul(y, shift(neg(y), 1)))]);
+  return x.graph.record(y, [x], (d) => [mul(d, mul(y, oneMinus(y)))]);
 }
 
 /**
@@ -84,7 +89,9 @@ export function softplus(x: Tensor): Tensor {
 
 /** x · sigmoid(x) (Elfwing et al. 2018), the gate of SwiGLU. */
 export function silu(x: Tensor): Tensor {
-  return mul(x, sigmoid(x));
+  const s = unary("Sigmoid", x);
+  const y = binary("Mul", x, s);
+  return x.graph.record(y, [x], (d) => [mul(d, add(s, mul(y, oneMinus(s))))]);
 }
 
 /** x · sigmoid(1.702 x), the GELU of OpenAI's CLIP. */
@@ -105,7 +112,7 @@ export function geluTanh(x: Tensor): Tensor {
     const cubic = scale(mul(x, x), twoOverSqrtPi * 0.044715);
     const s = unary("Sigmoid", mul(x, shift(cubic, twoOverSqrtPi)));
     const slope = shift(scale(cubic, 3), twoOverSqrtPi);
-    return [mul(d, add(s, mul(mul(y, slope), shift(neg(s), 1))))];
+    return [mul(d, add(s, mul(mul(y, slope), oneMinus(s))))];
   });
 }
 

@@ -45,7 +45,18 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
  */
 export function rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
   expectWidth("rmsNorm", x, gain);
-  return mul(div(x, sqrt(shift(reduceMean(mul(x, x), [-1], true), epsilon))), gain);
+  const { graph } = x;
+  const stats = [...x.shape.slice(0, -1), 1];
+  const [y, inverseRms] = graph.node("SimplifiedLayerNormalization", [x, gain], [{ shape: x.shape }, { shape: stats }], {
+    axis: -1,
+    epsilon: { float: epsilon },
+  }) as [Tensor, Tensor];
+  return graph.record(y, [x, gain], (d) => {
+    const normalized = mul(x, inverseRms);
+    const dNormalized = mul(d, gain);
+    const along = mul(normalized, reduceMean(mul(dNormalized, normalized), [-1], true));
+    return [mul(sub(dNormalized, along), inverseRms), sumTo(mul(d, normalized), gain.shape)];
+  });
 }
 
 /**
