@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 
 import { blockUnusedImageLoaders } from "../../src/pixels/block-image-loaders.js";
 import { decodeImage } from "../../src/pixels/decode-image.js";
-import { goldenPath } from "./goldens.js";
+import { goldenPath } from "../goldens.js";
 
 // sharp's block list is the process's, and vitest gives each test file a process of its own.
 describe("blockUnusedImageLoaders", () => {

@@ -10,7 +10,7 @@ import fc from "fast-check";
 
 import { decodeImage } from "../../src/pixels/decode-image.js";
 import { ImageError } from "../../src/pixels/image-error.js";
-import { goldenBytes, goldenJson, goldenPath } from "./goldens.js";
+import { goldenBytes, goldenJson, goldenPath } from "../goldens.js";
 
 interface Expected {
   width: number;
@@ -87,11 +87,11 @@ describe("decodeImage", () => {
 
   it("answers or refuses in one line when bytes are damaged at random", async () => {
     const files = ["rgb16.png", "orientation-6.jpg", "rgba.webp", "animated.gif", "rgb.tiff", "rgb.avif"].map((name) => goldenBytes(`decode/${name}`));
-    const damage = fc.array(fc.tuple(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 8 });
+    const damage = fc.array(fc.tuple(fc.nat(100_000), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...files), damage, async (file, changes) => {
         const bytes = file.slice();
-        for (const [where, value] of changes) bytes[Math.floor(where * bytes.length)] = value;
+        for (const [where, value] of changes) bytes[where % bytes.length] = value;
         try {
           const image = await decodeImage(bytes, { limits: { maxPixels: 1_000_000 } });
           expect(image.data.length).toBe(image.width * image.height * 3);

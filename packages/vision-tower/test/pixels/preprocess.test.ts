@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { decodeImage } from "../../src/pixels/decode-image.js";
 import { normalize } from "../../src/pixels/normalize.js";
 import { preprocess } from "../../src/pixels/preprocess.js";
-import { goldenPath } from "./goldens.js";
+import { goldenPath } from "../goldens.js";
 
 const half = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], rescale: 1 / 255 } as const;
 

@@ -6,7 +6,7 @@ import { decodeImage } from "../../src/pixels/decode-image.js";
 import type { DecodedImage } from "../../src/pixels/decode-image.js";
 import { resample } from "../../src/pixels/resample.js";
 import type { ResampleFilter } from "../../src/pixels/resample-filter.js";
-import { goldenJson, goldenPath } from "./goldens.js";
+import { goldenJson, goldenPath } from "../goldens.js";
 
 interface Golden {
   source: "photo" | "pattern";

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 /** The path of a file below test/goldens. */
 export function goldenPath(name: string): string {
-  return fileURLToPath(new URL(`../goldens/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`./goldens/${name}`, import.meta.url));
 }
 
 export function goldenBytes(name: string): Uint8Array {
