@@ -4,9 +4,10 @@ import type { Look, SceneObject } from "./scene-spec.js";
 
 const map = new Float64Array(4);
 const toneCurve = new Float32Array(256);
+let columnShift = new Float32Array(128);
 const noMatrix: readonly number[] = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0];
 
-/** Blends one object, its shadow first, into `float32[side, side, 3]`, 0 to 255. Allocates nothing. */
+/** Blends one object, its shadow first, into `float32[side, side, 3]`, 0 to 255. Allocates nothing at sides up to 128. */
 export function drawObject(object: SceneObject, sprite: Sprite, canvas: Float32Array, side: number): void {
   if (object.shadow !== undefined) {
     const { dx, dy, strength } = object.shadow;
@@ -42,12 +43,21 @@ function blend(object: SceneObject, sprite: Sprite, canvas: Float32Array, side: 
 
   const cx = (object.cx + shiftX) * side;
   const cy = (object.cy + shiftY) * side;
-  const halfWidth = (Math.abs(xx) + Math.abs(xy)) / 2;
-  const halfHeight = (Math.abs(yx) + Math.abs(yy)) / 2;
+  const warp = object.warp;
+  const bend = (warp?.amplitude ?? 0) * object.size * side;
+  const wave = (2 * Math.PI * (warp?.cycles ?? 0)) / (object.size * side);
+  const phaseX = warp?.phaseX ?? 0;
+  const halfWidth = (Math.abs(xx) + Math.abs(xy)) / 2 + bend;
+  const halfHeight = (Math.abs(yx) + Math.abs(yy)) / 2 + bend;
   const top = Math.max(0, Math.floor(cy - halfHeight));
   const bottom = Math.min(side - 1, Math.ceil(cy + halfHeight));
   const leftmost = Math.max(0, Math.floor(cx - halfWidth));
   const rightmost = Math.min(side - 1, Math.ceil(cx + halfWidth));
+
+  if (warp !== undefined) {
+    if (columnShift.length < side) columnShift = new Float32Array(side);
+    for (let x = leftmost; x <= rightmost; x++) columnShift[x] = bend * Math.sin(wave * (x + 0.5 - cx) + warp.phaseY);
+  }
 
   // Level pixels for a step of one picture pixel.
   const ux = (yy / determinant) * levelSide, uy = (-xy / determinant) * levelSide;
@@ -78,22 +88,30 @@ function blend(object: SceneObject, sprite: Sprite, canvas: Float32Array, side: 
 
   for (let y = top; y <= bottom; y++) {
     const dy = y + 0.5 - cy;
-    const dx0 = leftmost + 0.5 - cx;
+    const dx0 = leftmost + 0.5 - cx + (warp === undefined ? 0 : bend * Math.sin(wave * dy + phaseX));
     // Pixel centres: level coordinate 0 is the centre of its first pixel.
     const u0 = dx0 * ux + dy * uy + levelSide / 2 - 0.5;
     const v0 = dx0 * vx + dy * vy + levelSide / 2 - 0.5;
-    // The part of the row that falls inside the sprite.
     let first = 0, last = rightmost - leftmost;
-    if (ux > 1e-9) { first = Math.max(first, Math.ceil(-u0 / ux)); last = Math.min(last, Math.floor((limit - u0) / ux)); }
-    else if (ux < -1e-9) { first = Math.max(first, Math.ceil((limit - u0) / ux)); last = Math.min(last, Math.floor(-u0 / ux)); }
-    else if (u0 < 0 || u0 > limit) continue;
-    if (vx > 1e-9) { first = Math.max(first, Math.ceil(-v0 / vx)); last = Math.min(last, Math.floor((limit - v0) / vx)); }
-    else if (vx < -1e-9) { first = Math.max(first, Math.ceil((limit - v0) / vx)); last = Math.min(last, Math.floor(-v0 / vx)); }
-    else if (v0 < 0 || v0 > limit) continue;
+    if (warp === undefined) {
+      // The part of the row that falls inside the sprite; bent columns are checked one by one instead.
+      if (ux > 1e-9) { first = Math.max(first, Math.ceil(-u0 / ux)); last = Math.min(last, Math.floor((limit - u0) / ux)); }
+      else if (ux < -1e-9) { first = Math.max(first, Math.ceil((limit - u0) / ux)); last = Math.min(last, Math.floor(-u0 / ux)); }
+      else if (u0 < 0 || u0 > limit) continue;
+      if (vx > 1e-9) { first = Math.max(first, Math.ceil(-v0 / vx)); last = Math.min(last, Math.floor((limit - v0) / vx)); }
+      else if (vx < -1e-9) { first = Math.max(first, Math.ceil((limit - v0) / vx)); last = Math.min(last, Math.floor(-v0 / vx)); }
+      else if (v0 < 0 || v0 > limit) continue;
+    }
     let at = (y * side + leftmost + first) * 3;
     for (let step = first; step <= last; step++, at += 3) {
-      const u = u0 + step * ux;
-      const v = v0 + step * vx;
+      let u = u0 + step * ux;
+      let v = v0 + step * vx;
+      if (warp !== undefined) {
+        const shift = columnShift[leftmost + step] as number;
+        u += shift * uy;
+        v += shift * vy;
+        if (u < 0 || v < 0 || u > limit || v > limit) continue;
+      }
       const iu = u | 0, iv = v | 0;
       const p = iv * rowBytes + iu * spriteChannels;
       const q = p + rowBytes;

@@ -47,6 +47,8 @@ export interface SceneObject {
   readonly stretch: number;
   /** Horizontal shift for each unit of height, 0 for none. */
   readonly shear: number;
+  /** Bends the drawing along sine waves; amplitude and wave length are relative to `size`. */
+  readonly warp?: { readonly amplitude: number; readonly cycles: number; readonly phaseX: number; readonly phaseY: number };
   readonly opacity: number;
   /** Octaves by which detail is lost, 0 for none. */
   readonly softness: number;

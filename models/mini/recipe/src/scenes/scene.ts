@@ -133,6 +133,7 @@ function place(rng: Random, sprite: Sprite, size: number, augment: boolean, crop
     softness: augment && rng.chance(0.15) ? rng.uniform(0.4, 1.5) : 0,
     bounds: boxAround(cx, cy, width, height),
     ...(look === undefined ? {} : { look }),
+    ...(augment && rng.chance(0.35) ? { warp: { amplitude: rng.uniform(0.01, 0.05), cycles: rng.uniform(0.6, 1.8), phaseX: rng.uniform(0, 2 * Math.PI), phaseY: rng.uniform(0, 2 * Math.PI) } } : {}),
     ...(augment && rng.chance(0.1) ? { shadow: { dx: rng.normal(0, 0.025), dy: rng.uniform(0.01, 0.05), strength: rng.uniform(0.15, 0.45) } } : {}),
     ...(augment && rng.chance(0.08) ? { erase: sampleErase(rng) } : {}),
     ...(colour === undefined ? {} : { colour }),
