@@ -66,7 +66,7 @@ describe("decodeImage", () => {
       const png = await sharp({ create: { width, height, channels: 3, background: "#0a141e" } }).png().toBuffer();
       const image = await decodeImage(png);
       expect([image.width, image.height]).toEqual([width, height]);
-      expect([...image.data.slice(-3)]).toEqual([10, 20, 30]);
+      expect([...image.data.subarray(-3)]).toEqual([10, 20, 30]);
     }
   });
 
