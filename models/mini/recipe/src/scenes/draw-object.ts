@@ -79,7 +79,8 @@ function blend(object: SceneObject, sprite: Sprite, canvas: Float32Array, side: 
   const edgeThreshold = edges?.threshold ?? 0, edgeStrength = edges?.strength ?? 0;
   const edgeR = (edges?.colour[0] ?? 0) / 255, edgeG = (edges?.colour[1] ?? 0) / 255, edgeB = (edges?.colour[2] ?? 0) / 255;
   const outline = look?.outline;
-  const outlineCut = 255 * (1 - (outline?.width ?? 0)) - 24;
+  // Never below what the ramp falls to far from the drawing, or the whole sprite would be filled.
+  const outlineCut = Math.max(3, 255 * (1 - (outline?.width ?? 0)) - 24);
   const outlineR = (outline?.colour[0] ?? 0) / 255, outlineG = (outline?.colour[1] ?? 0) / 255, outlineB = (outline?.colour[2] ?? 0) / 255;
   const erase = object.erase;
   const eraseLeft = (erase?.left ?? 0) * levelSide, eraseRight = (erase?.right ?? 0) * levelSide;
