@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
@@ -36,9 +37,14 @@ function pathOf(source: string | URL): string {
   }
 }
 
+function directory(name: string, options?: ErrorOptions): ImageError {
+  return new ImageError("not-a-file", name, "is a directory; name an image file in it", options);
+}
+
 function openFailure(name: string, cause: unknown): ImageError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "ENOENT" || code === "ENOTDIR") return new ImageError("not-found", name, "no such file; check the path", { cause });
+  if (code === "EISDIR") return directory(name, { cause });
   if (code === "EACCES" || code === "EPERM") return new ImageError("unreadable", name, "permission denied; check that you may read the file", { cause });
   return new ImageError("unreadable", name, "the file cannot be read; check the path and the disk", { cause });
 }
@@ -54,10 +60,11 @@ function checkSize(name: string, byteLength: number, maxBytes: number): void {
 async function readFile(path: string, name: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
   try {
     // A FIFO blocks until someone writes to it unless it is opened without waiting; O_NONBLOCK changes nothing for files.
-    const { O_RDONLY, O_NONBLOCK = 0 } = (await import("node:fs")).constants;
+    // Windows has no such flag.
+    const { O_RDONLY, O_NONBLOCK = 0 } = constants;
     await using file = await open(path, O_RDONLY | O_NONBLOCK);
     const stat = await file.stat();
-    if (stat.isDirectory()) throw new ImageError("not-a-file", name, "is a directory; name an image file in it");
+    if (stat.isDirectory()) throw directory(name);
     if (!stat.isFile()) throw new ImageError("not-a-file", name, "is not a regular file; copy the image to a file first");
     checkSize(name, stat.size, maxBytes);
     const bytes = new Uint8Array(stat.size);

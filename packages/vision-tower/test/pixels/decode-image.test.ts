@@ -36,7 +36,8 @@ async function refusal(...args: Parameters<typeof decodeImage>): Promise<ImageEr
   expect(error).toBeInstanceOf(ImageError);
   const imageError = error as ImageError;
   expect(imageError.message).not.toMatch(/[\n\r]/);
-  expect(imageError.message).not.toMatch(/vips|0x|sharp|heif|Input/);
+  // Nothing of a native library's text: neither its name, nor an address.
+  expect(imageError.message.replace(imageError.source, "")).not.toMatch(/vips|0x|sharp|heif|Input/);
   return imageError;
 }
 
