@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { objectNames } from "../objects.js";
 import { heldOutStyles, hasIcon, iconToSvg, readArtSet } from "./art-sets.js";
@@ -101,7 +101,7 @@ function cacheFileName(style: string, group: string, names: readonly string[]): 
 async function drawStyle(style: string, names: readonly string[], path: string, options: LoadSpritesOptions): Promise<void> {
   const set = await readArtSet(style);
   const drawable = names.filter((name) => hasIcon(set, name));
-  const partial = `${path}.partial`;
+  const partial = await adoptPartial(path);
   const file = await open(partial, existsSync(partial) ? "r+" : "w+");
   try {
     const { sprites: done, bytes } = parseCache(await file.readFile(), style);
@@ -124,6 +124,35 @@ async function drawStyle(style: string, names: readonly string[], path: string, 
     await file.close();
   }
   await rename(partial, path);
+}
+
+/**
+ * The file that this process draws into. Each process has its own, so that two at once only do the work twice; what a
+ * process that is gone had left is taken over.
+ */
+async function adoptPartial(path: string): Promise<string> {
+  const own = `${path}.${process.pid}.partial`;
+  for (const name of await readdir(dirname(path))) {
+    const [, pid] = name.startsWith(basename(path)) ? (/\.(\d+)\.partial$/.exec(name) ?? []) : [];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    try {
+      await rename(join(dirname(path), name), own);
+      break;
+    } catch {
+      // Another process took it first.
+    }
+  }
+  return own;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs, under another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /** Records follow each other: header length (uint32, little-endian), header JSON, pixels. A cut-off last record is left out. */

@@ -65,8 +65,8 @@ function paintBands(background: Extract<Background, { kind: "stripes" | "checker
   const shift = 4096;
   let at = 0;
   for (let y = 0; y < side; y++) {
-    let u = shift + y * uy;
-    let v = shift + y * ux;
+    let u = shift + (y + 0.5) * uy + 0.5 * ux;
+    let v = shift + (y + 0.5) * ux - 0.5 * uy;
     for (let x = 0; x < side; x++, u += ux, v -= uy, at += 3) {
       const colour = (((u | 0) + cross * (v | 0)) & 1) === 0 ? from : to;
       canvas[at] = colour[0];
@@ -81,20 +81,20 @@ function paintNoise(from: Rgb, to: Rgb, cells: number, seed: number, canvas: Flo
   const node = (x: number, y: number): number => (scramble(scramble(seed + x * 7919) + y * 104729) >>> 0) / 4294967296;
   const step = cells / side;
   for (let cellY = 0; cellY < cells; cellY++) {
-    const startY = Math.ceil((cellY * side) / cells);
-    const endY = Math.min(side, Math.ceil(((cellY + 1) * side) / cells));
+    const startY = Math.ceil((cellY * side) / cells - 0.5);
+    const endY = Math.min(side, Math.ceil(((cellY + 1) * side) / cells - 0.5));
     for (let cellX = 0; cellX < cells; cellX++) {
-      const startX = Math.ceil((cellX * side) / cells);
-      const endX = Math.min(side, Math.ceil(((cellX + 1) * side) / cells));
+      const startX = Math.ceil((cellX * side) / cells - 0.5);
+      const endX = Math.min(side, Math.ceil(((cellX + 1) * side) / cells - 0.5));
       const a = node(cellX, cellY), b = node(cellX + 1, cellY), c = node(cellX, cellY + 1), d = node(cellX + 1, cellY + 1);
       for (let y = startY; y < endY; y++) {
-        const fy = y * step - cellY;
+        const fy = (y + 0.5) * step - cellY;
         const sy = fy * fy * (3 - 2 * fy);
         const left = a + (c - a) * sy;
         const right = b + (d - b) * sy;
         let at = (y * side + startX) * 3;
         for (let x = startX; x < endX; x++, at += 3) {
-          const fx = x * step - cellX;
+          const fx = (x + 0.5) * step - cellX;
           const t = left + (right - left) * fx * fx * (3 - 2 * fx);
           canvas[at] = from[0] + (to[0] - from[0]) * t;
           canvas[at + 1] = from[1] + (to[1] - from[1]) * t;

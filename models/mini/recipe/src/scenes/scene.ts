@@ -16,8 +16,6 @@ export interface SampleOptions {
   readonly sprites: Sprites;
   /** Change the drawings' colours, lines and shapes, and the photometrics of the whole picture. */
   readonly augment: boolean;
-  /** Allows held-out styles: only for tests. */
-  readonly heldOut?: boolean;
 }
 
 /** Colour questions are asked only of drawings whose commonest colour covers this share of them. */
@@ -63,7 +61,7 @@ export function sampleTestScene(seed: number, index: number, style: string, opti
 }
 
 function refuseHeldOut(caller: string, options: SampleOptions): void {
-  const bad = options.heldOut === true ? undefined : options.styles.find((style) => heldOutStyles.includes(style));
+  const bad = options.styles.find((style) => heldOutStyles.includes(style));
   if (bad !== undefined) throw new Error(`${caller}: expected training styles only, got the held-out style "${bad}"`);
 }
 
