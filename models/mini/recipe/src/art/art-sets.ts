@@ -34,7 +34,7 @@ function artSet(style: string, licence: string, source: string, split: "train" |
 }
 
 /** An icon or an alias as iconify's JSON stores it; an alias names its parent instead of a body. */
-export interface StoredIcon {
+interface StoredIcon {
   readonly body?: string;
   readonly parent?: string;
   readonly left?: number;
@@ -68,7 +68,7 @@ export interface ResolvedIcon {
 }
 
 /** The directory-independent location of a style's `icons.json`, found through Node's resolver. */
-export function artSetPath(style: string): string {
+function artSetPath(style: string): string {
   const set = artSets.find((candidate) => candidate.style === style);
   if (set === undefined) {
     throw new Error(`artSetPath: expected one of ${artSets.map((s) => s.style).join(", ")}, got "${style}"`);

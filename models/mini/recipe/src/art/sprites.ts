@@ -12,7 +12,7 @@ import { drawSprite, spriteBytes, spriteLevels, spriteSide, type Sprite, type Sp
 const cacheVersion = 2;
 
 /** Emitted while sprites are drawn; `done` and `total` count the names of one style. */
-export interface SpriteProgress {
+interface SpriteProgress {
   readonly type: "sprites";
   readonly style: string;
   readonly done: number;
@@ -66,7 +66,7 @@ export class Sprites {
 }
 
 /** The cache folder used when none is told: inside the repository's `node_modules`. */
-export const defaultCacheDir: string = fileURLToPath(new URL("../../../../../node_modules/.cache/sightline-mini", import.meta.url));
+const defaultCacheDir: string = fileURLToPath(new URL("../../../../../node_modules/.cache/sightline-mini", import.meta.url));
 
 /**
  * Loads sprites, drawing and caching those not drawn yet. Drawing goes on where an interrupted run stopped, and a cache

@@ -18,7 +18,7 @@ const named: readonly (readonly [ColourName, readonly Rgb[]])[] = [
 ];
 
 /** A flat named colour, white in four of ten draws. */
-export function sampleNamedBackground(rng: Random): Background {
+function sampleNamedBackground(rng: Random): Background {
   const [name, shades] = rng.chance(0.4) ? (named[0] as (typeof named)[number]) : rng.choice(named);
   return { kind: "flat", colour: jitter(rng, rng.choice(shades), name === "white" || name === "black" ? 0 : 8), name };
 }

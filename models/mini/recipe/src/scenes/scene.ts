@@ -7,7 +7,7 @@ import { boxAround, boxesOverlap, extents, type Placement } from "./placement.js
 import { Random } from "./random.js";
 import type { Background, Box, Photometric, SceneObject, SceneSpec } from "./scene-spec.js";
 
-export type { Background, Box, Look, Photometric, SceneObject, SceneSpec } from "./scene-spec.js";
+export type { SceneObject, SceneSpec } from "./scene-spec.js";
 
 /** What a sampler draws from. */
 export interface SampleOptions {
