@@ -40,5 +40,3 @@ function readObjects(url: URL): readonly ObjectName[] {
     return { name: entry.name, plural: entry.plural, article: entry.article };
   });
 }
-
-export { extraNames } from "./art/extra-names.js";
