@@ -22,8 +22,17 @@ export interface AdamWState {
 
 export interface Optimizer<State> {
   init(parameters: ParameterSet): State;
-  /** Changes the parameters in place by one step against `gradients`, float32 laid out like the parameters. */
-  update(parameters: ParameterSet, gradients: Float32Array, state: State, learningRate: number): void;
+  /**
+   * Changes the parameters in place by one step against `gradients`, float32 laid out like the parameters.
+   * @param range the elements to change, all when left out, so that several threads may share one step
+   */
+  update(parameters: ParameterSet, gradients: Float32Array, state: State, learningRate: number, range?: ElementRange): void;
+}
+
+/** Elements start <= i < end of a flat buffer. */
+export interface ElementRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A matrix decays; a vector or a scalar (norm gain, bias, temperature) and a learned probe do not. */
@@ -40,7 +49,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer<AdamWState> {
       secondMoment: new Float32Array(parameters.values.length),
       step: 0,
     }),
-    update(parameters, gradients, state, learningRate) {
+    update(parameters, gradients, state, learningRate, range = { start: 0, end: parameters.values.length }) {
       state.step++;
       const correction1 = 1 - beta1 ** state.step;
       const correction2 = 1 / (1 - beta2 ** state.step);
@@ -50,7 +59,8 @@ export function adamW(options: AdamWOptions = {}): Optimizer<AdamWState> {
         const rate = learningRate * rateFactor(slot);
         const keep = 1 - rate * (decays(slot) ? weightDecay : 0);
         const stepSize = rate / correction1;
-        for (let i = slot.offset, end = slot.offset + slot.length; i < end; i++) {
+        const end = Math.min(range.end, slot.offset + slot.length);
+        for (let i = Math.max(range.start, slot.offset); i < end; i++) {
           const g = gradients[i] as number;
           const m = beta1 * (firstMoment[i] as number) + (1 - beta1) * g;
           const v = beta2 * (secondMoment[i] as number) + (1 - beta2) * g * g;
@@ -63,19 +73,14 @@ export function adamW(options: AdamWOptions = {}): Optimizer<AdamWState> {
   };
 }
 
-/** The Euclidean norm of all gradients together. */
-export function gradientNorm(gradients: Float32Array): number {
+/** The sum of squares of the gradients in a range. */
+export function sumOfSquares(gradients: Float32Array, { start, end }: ElementRange): number {
   let sum = 0;
-  for (let i = 0; i < gradients.length; i++) sum += (gradients[i] as number) ** 2;
-  return Math.sqrt(sum);
+  for (let i = start; i < end; i++) sum += (gradients[i] as number) ** 2;
+  return sum;
 }
 
-/** Scales gradients down in place so that their norm is at most `maximum`; returns the norm before. */
-export function clipGradientNorm(gradients: Float32Array, maximum: number): number {
-  const norm = gradientNorm(gradients);
-  if (norm > maximum) {
-    const factor = maximum / norm;
-    for (let i = 0; i < gradients.length; i++) gradients[i] = (gradients[i] as number) * factor;
-  }
-  return norm;
+/** Multiplies the gradients in a range by a factor, in place. */
+export function scaleGradients(gradients: Float32Array, factor: number, { start, end }: ElementRange): void {
+  for (let i = start; i < end; i++) gradients[i] = (gradients[i] as number) * factor;
 }

@@ -18,7 +18,8 @@ export class ParameterSet {
   readonly values: Float32Array;
   readonly #byName: ReadonlyMap<string, ParameterSlot>;
 
-  constructor(shapes: ReadonlyMap<string, readonly number[]>) {
+  /** @param buffer memory for the values, which may be shared between threads; new memory when left out */
+  constructor(shapes: ReadonlyMap<string, readonly number[]>, buffer?: Float32Array) {
     let offset = 0;
     this.slots = [...shapes].map(([name, shape]) => {
       const slot = { name, shape, offset, length: elementCount(shape) };
@@ -26,7 +27,10 @@ export class ParameterSet {
       return slot;
     });
     this.#byName = new Map(this.slots.map((slot) => [slot.name, slot]));
-    this.values = new Float32Array(offset);
+    if (buffer && buffer.length !== offset) {
+      throw new TrainingError(`ParameterSet: the parameters need ${offset} elements, the buffer has ${buffer.length}`);
+    }
+    this.values = buffer ?? new Float32Array(offset);
   }
 
   has(name: string): boolean {

@@ -1,0 +1,222 @@
+import { byteLengthOf, dtypeOfGgmlType } from "./tensor-dtype.js";
+import type { MetadataValue, TensorInfo } from "./weight-source.js";
+import { WeightsError } from "./weights-error.js";
+
+export interface GgufHeader {
+  readonly version: 2 | 3;
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+}
+
+/** More bytes of the file are needed to go on; not an error of the file. */
+export class HeaderContinues extends Error {}
+
+/** GGUF's metadata types, by number (ggml's docs/gguf.md). */
+export const ggufTypes = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array", "uint64", "int64", "float64"] as const;
+export type GgufType = (typeof ggufTypes)[number];
+
+/** The fewest bytes that one value of a type takes. */
+const smallestBytes: Readonly<Record<GgufType, number>> = {
+  uint8: 1,
+  int8: 1,
+  uint16: 2,
+  int16: 2,
+  uint32: 4,
+  int32: 4,
+  float32: 4,
+  bool: 1,
+  string: 8,
+  array: 12,
+  uint64: 8,
+  int64: 8,
+  float64: 8,
+};
+
+const maxArrayLength = 2 ** 24;
+const maxArrayDepth = 4;
+const maxDimensions = 4;
+
+/**
+ * Parses and checks the header of a GGUF file from its first bytes. Counts and lengths are compared with the size of the
+ * whole file before anything is believed; tensor data must be aligned, inside the file and free of overlap.
+ * @throws HeaderContinues when `start` ends too early
+ * @throws WeightsError when the file cannot be right
+ */
+export function parseGgufHeader(start: Uint8Array, file: string, fileSize: number): GgufHeader {
+  const cursor = new Cursor(start, file, fileSize);
+  const magic = String.fromCharCode(...cursor.bytes(4));
+  if (magic !== "GGUF") throw new WeightsError(`${file}: not a GGUF file: it starts with ${JSON.stringify(magic)}`);
+  const version = cursor.uint32();
+  if (version !== 2 && version !== 3) {
+    const bigEndian = version === 0x2000000 || version === 0x3000000;
+    throw new WeightsError(`${file}: GGUF version ${bigEndian ? "for big-endian machines" : version}, expected 2 or 3, little-endian; convert it again`);
+  }
+  const tensorCount = cursor.count("tensors", 24);
+  const valueCount = cursor.count("metadata values", 13);
+  const metadata = new Map<string, MetadataValue>();
+  for (let i = 0; i < valueCount; i++) {
+    const key = cursor.string("a metadata key");
+    if (metadata.has(key)) throw new WeightsError(`${file}: the metadata key ${JSON.stringify(key)} comes twice`);
+    metadata.set(key, cursor.value(cursor.type(key), key, 0));
+  }
+  const alignment = alignmentOf(metadata.get("general.alignment"), file);
+  const entries = Array.from({ length: tensorCount }, () => tensorEntry(cursor, file));
+  const dataStart = BigInt(Math.ceil(cursor.position / alignment) * alignment);
+  return { version, metadata, tensors: placed(entries, dataStart, alignment, file, fileSize) };
+}
+
+interface TensorEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: TensorInfo["dtype"];
+  readonly byteLength: bigint;
+  readonly offset: bigint;
+}
+
+function tensorEntry(cursor: Cursor, file: string): TensorEntry {
+  const name = cursor.string("a tensor's name");
+  const dimensions = cursor.uint32();
+  if (dimensions > maxDimensions) throw new WeightsError(`${file}: "${name}" has ${dimensions} dimensions, expected at most ${maxDimensions}`);
+  const reversed = Array.from({ length: dimensions }, () => cursor.uint64());
+  const type = cursor.uint32();
+  const offset = cursor.uint64();
+  const dtype = dtypeOfGgmlType.get(type);
+  if (!dtype) {
+    throw new WeightsError(`${file}: "${name}" has ggml type ${type}, which is not read; known: ${[...dtypeOfGgmlType].map(([number, known]) => `${known} (${number})`).join(", ")}`);
+  }
+  const shape = reversed.reverse();
+  const byteLength = byteLengthOf(dtype, shape);
+  if (byteLength === undefined || shape.some((dim) => dim > BigInt(Number.MAX_SAFE_INTEGER))) {
+    throw new WeightsError(`${file}: "${name}": ${dtype} cannot have the shape [${shape.join(", ")}]`);
+  }
+  return { name, shape: shape.map(Number), dtype, byteLength, offset };
+}
+
+function placed(entries: readonly TensorEntry[], dataStart: bigint, alignment: number, file: string, fileSize: number): Map<string, TensorInfo> {
+  const tensors = new Map<string, TensorInfo>();
+  for (const { name, shape, dtype, byteLength, offset } of entries) {
+    if (tensors.has(name)) throw new WeightsError(`${file}: the tensor "${name}" comes twice`);
+    if (offset % BigInt(alignment) !== 0n) throw new WeightsError(`${file}: "${name}" starts at ${offset}, expected a multiple of ${alignment}`);
+    const end = dataStart + offset + byteLength;
+    if (end > BigInt(fileSize)) {
+      throw new WeightsError(`${file}: "${name}" ends at byte ${end}, the file at ${fileSize}: it is truncated or damaged`);
+    }
+    tensors.set(name, { name, dtype, shape, file, byteOffset: Number(dataStart + offset), byteLength: Number(byteLength) });
+  }
+  let before: TensorInfo | undefined;
+  for (const tensor of [...tensors.values()].sort((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength)) {
+    if (before && before.byteOffset + before.byteLength > tensor.byteOffset) {
+      throw new WeightsError(`${file}: "${tensor.name}" starts at ${tensor.byteOffset}, inside "${before.name}", which ends at ${before.byteOffset + before.byteLength}`);
+    }
+    before = tensor;
+  }
+  return tensors;
+}
+
+function alignmentOf(value: MetadataValue | undefined, file: string): number {
+  if (value === undefined) return 32;
+  if (typeof value === "number" && value >= 8 && value <= 65536 && value % 8 === 0) return value;
+  throw new WeightsError(`${file}: general.alignment is ${String(value)}, expected a multiple of 8 up to 65536`);
+}
+
+/** Reads values in order; the file's size bounds every count before it is used. */
+class Cursor {
+  position = 0;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #file: string;
+  readonly #fileSize: number;
+
+  constructor(bytes: Uint8Array, file: string, fileSize: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#file = file;
+    this.#fileSize = fileSize;
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  uint64(): bigint {
+    return this.#view.getBigUint64(this.#take(8), true);
+  }
+
+  bytes(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  /** A count of things that take at least `bytesEach`. */
+  count(what: string, bytesEach: number): number {
+    const count = this.uint64();
+    const room = BigInt(this.#fileSize - this.position);
+    if (count * BigInt(bytesEach) > room) {
+      throw new WeightsError(`${this.#file}: states ${count} ${what}, but only ${room} bytes follow`);
+    }
+    return Number(count);
+  }
+
+  string(what: string): string {
+    const length = this.count(`bytes of ${what}`, 1);
+    return new TextDecoder().decode(this.bytes(length));
+  }
+
+  type(what: string): GgufType {
+    const number = this.uint32();
+    const type = ggufTypes[number];
+    if (!type) throw new WeightsError(`${this.#file}: ${JSON.stringify(what)} has the unknown metadata type ${number}`);
+    return type;
+  }
+
+  value(type: GgufType, key: string, depth: number): MetadataValue {
+    switch (type) {
+      case "uint8":
+        return this.#view.getUint8(this.#take(1));
+      case "int8":
+        return this.#view.getInt8(this.#take(1));
+      case "uint16":
+        return this.#view.getUint16(this.#take(2), true);
+      case "int16":
+        return this.#view.getInt16(this.#take(2), true);
+      case "uint32":
+        return this.uint32();
+      case "int32":
+        return this.#view.getInt32(this.#take(4), true);
+      case "float32":
+        return this.#view.getFloat32(this.#take(4), true);
+      case "bool":
+        return this.#view.getUint8(this.#take(1)) !== 0;
+      case "string":
+        return this.string(key);
+      case "uint64":
+        return this.uint64();
+      case "int64":
+        return this.#view.getBigInt64(this.#take(8), true);
+      case "float64":
+        return this.#view.getFloat64(this.#take(8), true);
+      case "array":
+        return this.#array(key, depth);
+    }
+  }
+
+  #array(key: string, depth: number): MetadataValue {
+    if (depth >= maxArrayDepth) throw new WeightsError(`${this.#file}: ${JSON.stringify(key)} nests arrays deeper than ${maxArrayDepth}`);
+    const type = this.type(key);
+    const count = this.count(`elements of ${JSON.stringify(key)}`, smallestBytes[type]);
+    if (count > maxArrayLength) throw new WeightsError(`${this.#file}: ${JSON.stringify(key)} has ${count} elements, expected at most ${maxArrayLength}`);
+    const values: MetadataValue[] = [];
+    for (let i = 0; i < count; i++) values.push(this.value(type, key, depth + 1));
+    return values;
+  }
+
+  #take(length: number): number {
+    const at = this.position;
+    if (at + length > this.#fileSize) {
+      throw new WeightsError(`${this.#file}: the header ends in the middle: byte ${at + length} is needed, the file has ${this.#fileSize}`);
+    }
+    if (at + length > this.#bytes.length) throw new HeaderContinues();
+    this.position += length;
+    return at;
+  }
+}

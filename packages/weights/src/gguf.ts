@@ -1,0 +1,37 @@
+import type { FileHandle } from "node:fs/promises";
+import path from "node:path";
+import { FileSource, openFile, readStart } from "./file-source.js";
+import { HeaderContinues, parseGgufHeader, type GgufHeader } from "./gguf-header.js";
+import type { WeightSource } from "./weight-source.js";
+import { WeightsError } from "./weights-error.js";
+
+const firstReadBytes = 2 ** 20;
+/** Gemma's vocabulary of 262,144 tokens takes 15 MB; nothing known comes near this. */
+const maxHeaderBytes = 512 * 2 ** 20;
+
+/**
+ * Opens a GGUF file of version 2 or 3. Only its header is read; a longer one in steps that double.
+ * @throws WeightsError naming the file, the tensor and the numbers that do not agree
+ */
+export async function openGguf(file: string): Promise<WeightSource> {
+  const absolute = path.resolve(file);
+  const opened = await openFile(absolute);
+  try {
+    const { metadata, tensors } = await readHeader(opened.file, absolute, opened.size);
+    return new FileSource(absolute, "gguf", metadata, tensors, new Map([[absolute, opened.file]]));
+  } catch (error) {
+    await opened.file.close();
+    throw error;
+  }
+}
+
+async function readHeader(handle: FileHandle, file: string, size: number): Promise<GgufHeader> {
+  for (let length = firstReadBytes; ; length *= 2) {
+    try {
+      return parseGgufHeader(await readStart(handle, Math.min(length, size)), file, size);
+    } catch (error) {
+      if (!(error instanceof HeaderContinues)) throw error;
+      if (length >= maxHeaderBytes) throw new WeightsError(`${file}: its header goes on beyond ${maxHeaderBytes} bytes`);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import type { FileHandle } from "node:fs/promises";
+import { dequantizers } from "./dequantize.js";
+import { widenBfloat16, widenFloat16 } from "./half-floats.js";
+import { dtypeLayouts } from "./tensor-dtype.js";
+import type { TensorInfo } from "./weight-source.js";
+import { WeightsError } from "./weights-error.js";
+
+/** Widening reads this much of the file at a time, so that the stored form never lies in memory as a whole. */
+const chunkBytes = 4 * 2 ** 20;
+
+/** Reads a tensor's bytes as they are stored. */
+export async function readTensorBytes(file: FileHandle, info: TensorInfo): Promise<Uint8Array> {
+  const bytes = new Uint8Array(info.byteLength);
+  await readFully(file, info, bytes, 0);
+  return bytes;
+}
+
+/** Reads a tensor as float32. Throws WeightsError for a type that has no float value. */
+export async function readTensorFloat32(file: FileHandle, info: TensorInfo): Promise<Float32Array> {
+  const { blockBytes, blockElements } = dtypeLayouts[info.dtype];
+  const out = new Float32Array((info.byteLength / blockBytes) * blockElements);
+  if (info.dtype === "F32") {
+    await readFully(file, info, new Uint8Array(out.buffer), 0);
+    return out;
+  }
+  const widen = widener(info);
+  const step = Math.max(1, Math.floor(chunkBytes / blockBytes)) * blockBytes;
+  const chunk = new Uint8Array(Math.min(step, info.byteLength));
+  for (let at = 0; at < info.byteLength; at += step) {
+    const part = chunk.subarray(0, Math.min(step, info.byteLength - at));
+    await readFully(file, info, part, at);
+    widen(part, out, (at / blockBytes) * blockElements);
+  }
+  return out;
+}
+
+type Widener = (bytes: Uint8Array, out: Float32Array, offset: number) => void;
+
+function widener(info: TensorInfo): Widener {
+  const convert =
+    <Values extends ArrayLike<number>>(make: (buffer: ArrayBufferLike, offset: number, length: number) => Values, size: number): Widener =>
+    (bytes, out, offset) =>
+      out.set(make(bytes.buffer, bytes.byteOffset, bytes.length / size), offset);
+  switch (info.dtype) {
+    case "F16":
+      return (bytes, out, offset) => widenFloat16(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2), out, offset);
+    case "BF16":
+      return (bytes, out, offset) => widenBfloat16(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2), out, offset);
+    case "F64":
+      return convert((buffer, offset, length) => new Float64Array(buffer, offset, length), 8);
+    case "I32":
+      return convert((buffer, offset, length) => new Int32Array(buffer, offset, length), 4);
+    case "I16":
+      return convert((buffer, offset, length) => new Int16Array(buffer, offset, length), 2);
+    case "I8":
+      return convert((buffer, offset, length) => new Int8Array(buffer, offset, length), 1);
+    case "U8":
+    case "BOOL":
+      return convert((buffer, offset, length) => new Uint8Array(buffer, offset, length), 1);
+    case "Q4_0":
+    case "Q5_0":
+    case "Q8_0":
+    case "Q4_K":
+    case "Q5_K":
+    case "Q6_K":
+      return dequantizers[info.dtype];
+    default:
+      throw new WeightsError(`readFloat32: ${info.file}: "${info.name}" is ${info.dtype}, which is not read as float32; use readBytes`);
+  }
+}
+
+async function readFully(file: FileHandle, info: TensorInfo, into: Uint8Array, from: number): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    const { bytesRead } = await file.read(into, done, into.length - done, info.byteOffset + from + done);
+    if (bytesRead === 0) {
+      throw new WeightsError(`${info.file}: "${info.name}" ends at byte ${info.byteOffset + info.byteLength}, but the file has become shorter`);
+    }
+    done += bytesRead;
+  }
+}

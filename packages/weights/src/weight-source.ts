@@ -1,0 +1,29 @@
+import type { TensorDtype } from "./tensor-dtype.js";
+
+/** Where a tensor lies and what it is; nothing of it has been read. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: TensorDtype;
+  /** Row-major, outermost first, as PyTorch has it; GGUF's dimensions are turned round. */
+  readonly shape: readonly number[];
+  /** The file that holds it. */
+  readonly file: string;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** A metadata value; GGUF integers of 64 bits are bigint, arrays stay arrays. safetensors has strings only. */
+export type MetadataValue = string | number | bigint | boolean | readonly MetadataValue[];
+
+/** Named tensors of one or several files, read one at a time. */
+export interface WeightSource extends AsyncDisposable {
+  readonly path: string;
+  readonly format: "safetensors" | "gguf";
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** A tensor widened or dequantised to float32, row-major. Throws WeightsError for an unknown name or a short read. */
+  readFloat32(name: string): Promise<Float32Array>;
+  /** A tensor's bytes as they are stored. */
+  readBytes(name: string): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
