@@ -2,6 +2,7 @@ export { encoderBlocks, type EncoderConfig, type EncoderOptions, type Parameter 
 export {
   patchCount,
   patchesOf,
+  siglipPatchEmbeddings,
   siglipPatchTokens,
   siglipPooledEmbedding,
   type SiglipVisionConfig,

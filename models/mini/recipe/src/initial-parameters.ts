@@ -8,8 +8,9 @@ import type { Random } from "./scenes/random.js";
 export function initialiseParameters(parameters: ParameterSet, rng: Random, layers: number): void {
   for (const { name, shape } of parameters.slots) {
     const values = parameters.get(name);
-    if (name === "logit_scale") values.fill(Math.log(10));
-    else if (name === "logit_bias") values.fill(Math.log(0.01));
+    // Sharper than the paper's t = 10, b = -10: embeddings start out alike, and a soft start leaves them so for long.
+    if (name === "logit_scale") values.fill(Math.log(25));
+    else if (name === "logit_bias") values.fill(-10);
     else if (shape.length === 1) values.fill(/(norm\d?|norm)\.weight$/.test(name) ? 1 : 0);
     else {
       const fanIn = shape.slice(1).reduce((product, dim) => product * dim, 1);

@@ -8,7 +8,7 @@ import { miniVision } from "./mini-config.js";
 import { objectNames } from "./objects.js";
 import { Random } from "./scenes/random.js";
 import { SceneRenderer } from "./scenes/render-scene.js";
-import { sampleSingle } from "./scenes/scene.js";
+import { sampleScene, sampleSingle, type SceneSpec } from "./scenes/scene.js";
 import type { Stage, StageOptions } from "./stage.js";
 import { TextTokens } from "./text-tokens.js";
 import { readTextTokenizer } from "./text-tokenizer.js";
@@ -17,26 +17,28 @@ import { towerTrainingGraph } from "./tower-graph.js";
 import { zeroShotAccuracy, type LabelledImage } from "./zero-shot.js";
 
 const seed = 20261123;
-/** Share of pictures that show a name of objects.json; the rest widen what the tower has seen. */
-const knownShare = 0.7;
+/** Shares of pictures: a single name of objects.json, one of the extra names to widen what the tower has seen, a scene. */
+const shares = { known: 0.5, extra: 0.15, scene: 0.35 };
+/** Share of pictures whose drawings are changed; plain ones are easier to start on. */
+const augmentedShare = 0.7;
 
-/** First stage: both towers with the sigmoid loss on single objects, half of the patches dropped at random. */
+/** First stage: both towers with the sigmoid loss, mostly on single objects, half of the patches dropped at random. */
 export async function towersStage(sprites: Sprites, { folder, steps }: StageOptions): Promise<Stage> {
   const tokenizer = await readTextTokenizer(folder);
   const tokens = new TextTokens(tokenizer.json);
   const renderer = new SceneRenderer(sprites);
   const shape = { images: 64, texts: 112, patches: patchCount(miniVision) / 2, vocabularySize: tokenizer.size };
-  const sample = (names: readonly string[]) => (rng: Random) => sampleSingle(rng, { names, styles: trainStyles, sprites, augment: true });
-  const known = sample(objectNames);
-  const extra = sample(extraNames);
-  const sources = { renderer, tokens, fillerNames: objectNames, captionShare: 0, sample: (rng: Random) => (rng.chance(knownShare) ? known(rng) : extra(rng)) };
+  const sample = (rng: Random): SceneSpec => {
+    const kind = rng.weighted(Object.values(shares));
+    const options = { names: kind === 1 ? extraNames : objectNames, styles: trainStyles, sprites, augment: rng.chance(augmentedShare) };
+    return kind === 2 ? sampleScene(rng, options) : sampleSingle(rng, options);
+  };
+  const sources = { renderer, tokens, fillerNames: objectNames, captionShare: 0, sample };
   return {
     name: "towers",
     training: towerTrainingGraph(shape),
     schedule: { peak: 1e-3, warmupSteps: 300, totalSteps: steps, floor: 0.05 },
     weightDecay: 0.05,
-    // The temperature starts far from where it ends; at the matrices' rate it would hold the loss back for long.
-    rateFactor: ({ name }) => (name.startsWith("logit_") ? 5 : 1),
     batchSize: shape.images,
     seed: seed + 1,
     initialise: async (parameters) => initialiseParameters(parameters, Random.fromSeed(seed, 2), miniVision.layers),

@@ -1,4 +1,4 @@
-import { Graph, openSession, type TensorValue } from "@sightline/graph";
+import { Graph, openSession, type Tensor, type TensorValue } from "@sightline/graph";
 import type { ParameterSet } from "@sightline/contrastive";
 import { patchCount, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding } from "@sightline/vision-tower";
 import { miniText, miniVision } from "./mini-config.js";
@@ -71,10 +71,15 @@ async function embedNames(parameters: ParameterSet, vocabularySize: number, toke
   return embeddings;
 }
 
-function weightsOf(graph: Graph, parameters: ParameterSet): (name: string) => ReturnType<Graph["weight"]> {
+function weightsOf(graph: Graph, parameters: ParameterSet): (name: string) => Tensor {
+  const known = new Map<string, Tensor>();
   return (name) => {
+    const before = known.get(name);
+    if (before) return before;
     const slot = parameters.slots.find((candidate) => candidate.name === name);
-    return graph.weight(name, "float32", slot?.shape ?? [], parameters.get(name));
+    const tensor = graph.weight(name, "float32", slot?.shape ?? [], parameters.get(name));
+    known.set(name, tensor);
+    return tensor;
   };
 }
 

@@ -3,7 +3,6 @@ import {
   attention,
   gatherRows,
   linear,
-  multiplyDims,
   reshape,
   slice,
   transpose,
@@ -74,15 +73,34 @@ export function siglipPatchTokens(
  * @returns pooled embedding, float32[B, D]
  */
 export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter, config: SiglipVisionConfig): Tensor {
-  const { width, heads, mlpWidth, layerNormEps } = config;
-  const head = "vision_model.head";
+  const { width, heads } = config;
   const probe = parameter(`${head}.probe`, [1, 1, width]);
+  const [q, k, v] = [probe, patchTokens, patchTokens].map((x, part) => inProjection(x, parameter, part, width)) as [Tensor, Tensor, Tensor];
+  const pooled = afterAttention(attention(q, k, v, { heads }), parameter, config);
+  return reshape(pooled, [patchTokens.shape[0] as Dim, width]);
+}
+
+/**
+ * The pooling head applied to each patch token alone: what the pooled embedding would be if the probe looked nowhere
+ * else (its softmax over one token is 1). These lie in the space of the text embeddings, so a patch can be compared
+ * with a text.
+ * @param patchTokens float32[B, P, D]
+ * @returns float32[B, P, D]
+ */
+export function siglipPatchEmbeddings(patchTokens: Tensor, parameter: Parameter, config: SiglipVisionConfig): Tensor {
+  return afterAttention(inProjection(patchTokens, parameter, 2, config.width), parameter, config);
+}
+
+const head = "vision_model.head";
+
+/** Part 0, 1 or 2 (query, key, value) of the head's packed input projection. */
+function inProjection(x: Tensor, parameter: Parameter, part: number, width: number): Tensor {
   const weight = parameter(`${head}.attention.in_proj_weight`, [3 * width, width]);
   const bias = parameter(`${head}.attention.in_proj_bias`, [3 * width]);
-  const project = (x: Tensor, part: number): Tensor =>
-    linear(x, slice(weight, 0, part * width, (part + 1) * width), slice(bias, 0, part * width, (part + 1) * width));
-  const attended = attention(project(probe, 0), project(patchTokens, 1), project(patchTokens, 2), { heads });
+  return linear(x, slice(weight, 0, part * width, (part + 1) * width), slice(bias, 0, part * width, (part + 1) * width));
+}
+
+function afterAttention(attended: Tensor, parameter: Parameter, { width, mlpWidth, layerNormEps }: SiglipVisionConfig): Tensor {
   const pooled = linearLayer(attended, parameter, `${head}.attention.out_proj`, width);
-  const mixed = add(pooled, mlp(layerNormLayer(pooled, parameter, `${head}.layernorm`, layerNormEps), parameter, `${head}.mlp`, mlpWidth));
-  return reshape(mixed, [multiplyDims(patchTokens.shape[0] as Dim), width]);
+  return add(pooled, mlp(layerNormLayer(pooled, parameter, `${head}.layernorm`, layerNormEps), parameter, `${head}.mlp`, mlpWidth));
 }

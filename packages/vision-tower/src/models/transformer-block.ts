@@ -1,6 +1,9 @@
 import { add, attention, fusedAttention, geluTanh, layerNorm, linear, type Dim, type Shape, type Tensor } from "@sightline/graph";
 
-/** Where a builder takes its parameters from: weights of a file, or inputs of a training graph. */
+/**
+ * Where a builder takes its parameters from: weights of a file, or inputs of a training graph. Asked again for a name,
+ * it gives the same tensor.
+ */
 export type Parameter = (name: string, shape: Shape) => Tensor;
 
 export interface EncoderConfig {

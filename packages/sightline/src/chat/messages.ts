@@ -1,0 +1,39 @@
+import type { ImageSource } from "@sightline/vision-tower";
+import { SightlineError } from "../sightline-error.js";
+
+export interface TextPart {
+  readonly type: "text";
+  readonly text: string;
+}
+
+export interface ImagePart {
+  readonly type: "image";
+  /** Bytes, a path or a file URL. */
+  readonly image: ImageSource;
+}
+
+/** One message of a conversation. Images stand in user messages, where they are put among the text. */
+export interface ChatMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string | readonly (TextPart | ImagePart)[];
+}
+
+/** The parts of a message, a bare string being one text. */
+export function partsOf({ content }: ChatMessage): readonly (TextPart | ImagePart)[] {
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/** Throws SightlineError `invalid-message` naming the message that cannot be used. */
+export function checkMessages(messages: readonly ChatMessage[]): void {
+  const bad = (index: number, problem: string): SightlineError => new SightlineError("invalid-message", `chat: message ${index}: ${problem}`);
+  if (messages.length === 0) throw new SightlineError("invalid-message", "chat: expected at least one message, got none");
+  messages.forEach((message, index) => {
+    if (!["system", "user", "assistant"].includes(message.role)) throw bad(index, `expected the role system, user or assistant, got ${JSON.stringify(message.role)}`);
+    for (const part of partsOf(message)) {
+      if (part.type === "image" && message.role !== "user") throw bad(index, `images belong in user messages, this one is by the ${message.role}`);
+      if (part.type === "text" && typeof part.text !== "string") throw bad(index, `expected text, got ${typeof part.text}`);
+      if (part.type !== "text" && part.type !== "image") throw bad(index, `unknown part type ${JSON.stringify((part as { type: unknown }).type)}`);
+    }
+  });
+  if (messages.at(-1)?.role === "assistant") throw bad(messages.length - 1, "the last message is the assistant's; expected a user's");
+}

@@ -1,0 +1,41 @@
+import { readdir, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { SightlineError } from "../sightline-error.js";
+
+/** The files of a vision-language model. */
+export interface ModelFiles {
+  /** What the model is called in results. */
+  readonly name: string;
+  /** GGUF of the vision tower and the projector. */
+  readonly mmproj: string;
+  /** GGUF of the language decoder. */
+  readonly decoder: string;
+}
+
+/**
+ * Finds a model's files: `mini`, the one that comes with the package, or a directory that holds one `mmproj*.gguf` and
+ * one other GGUF file.
+ * @throws SightlineError `model-not-found` naming what was looked for and where
+ */
+export async function findModelFiles(model: string): Promise<ModelFiles> {
+  const directory = model === "mini" ? miniDirectory() : path.resolve(model);
+  const stats = await stat(directory).catch(() => undefined);
+  if (!stats?.isDirectory()) {
+    throw new SightlineError("model-not-found", `findModelFiles: "${model}" is neither "mini" nor a directory; expected a directory with mmproj*.gguf and a decoder's .gguf`);
+  }
+  const ggufs = (await readdir(directory)).filter((file) => file.toLowerCase().endsWith(".gguf")).sort();
+  const projectors = ggufs.filter((file) => /mmproj/i.test(file));
+  const decoders = ggufs.filter((file) => !/mmproj/i.test(file));
+  const one = (files: readonly string[], what: string): string => {
+    if (files.length === 1) return path.join(directory, files[0] as string);
+    const found = files.length === 0 ? "none" : files.join(", ");
+    throw new SightlineError("model-not-found", `findModelFiles: ${directory}: expected one ${what}, found ${found}`);
+  };
+  return { name: model === "mini" ? "mini" : path.basename(directory), mmproj: one(projectors, "mmproj*.gguf"), decoder: one(decoders, "decoder .gguf") };
+}
+
+/** The folder of the embedded model, in the package @sightline/mini. */
+export function miniDirectory(): string {
+  return path.dirname(createRequire(import.meta.url).resolve("@sightline/mini/package.json"));
+}
