@@ -1,1 +1,10 @@
-export {};
+export { loadDecoder, type Decoder, type DecoderInfo } from "./decoder.js";
+export type { DecoderOptions } from "./decoder-options.js";
+export { DecoderError, type DecoderErrorCode } from "./decoder-error.js";
+export type { Generation, GenerationChunk, GenerationResult, GenerateOptions } from "./generation.js";
+export type { Logger, LogLevel } from "./native-log.js";
+export { rawDecodeLoop } from "./raw-decode-loop.js";
+export type { SamplingOptions } from "./samplers.js";
+export type { Segment } from "./segments.js";
+export type { Sequence } from "./sequence.js";
+export type { SpecialToken } from "./vocabulary.js";

@@ -1,0 +1,182 @@
+import type { Batch } from "./batch.js";
+import type { CacheContents } from "./cache-contents.js";
+import { DecoderError } from "./decoder-error.js";
+import { FairMutex } from "./fair-mutex.js";
+import { readFloat, type Llama, type NativeBatch, type Pointer } from "./native-bindings.js";
+import type { NativeLog } from "./native-log.js";
+import type { SamplerChain } from "./samplers.js";
+import type { Prompt } from "./segments.js";
+import { callOnWorker } from "./worker-call.js";
+
+/** Below this a decode runs on the main thread: the way to a worker and back would cost more than a twentieth of it. */
+const shortDecodeMs = 1.5;
+
+/** A sequence as the loop sees it. */
+export interface Lane {
+  /** llama.cpp's number for the sequence. */
+  readonly slot: number;
+  /** Kept equal to what the KV cache holds. */
+  readonly contents: CacheContents;
+}
+
+/**
+ * The only place that runs decodes on a context. One at a time: logits belong to the context's last decode, so sampling
+ * happens before the next one starts. Sequences take turns token by token, in the order of asking.
+ *
+ * A decode of a small model takes a fraction of a millisecond and runs on the main thread; longer ones run on a worker
+ * thread, and so does everything while somebody listens to the log (see NativeLog).
+ */
+export class DecodeLoop {
+  readonly lock: FairMutex = new FairMutex();
+  readonly #llama: Llama;
+  readonly #context: Pointer;
+  readonly #memory: Pointer;
+  readonly #batch: Batch;
+  readonly #log: NativeLog;
+  /** Smoothed time of decoding one token; pessimistic until measured. */
+  #stepMs = Number.POSITIVE_INFINITY;
+
+  constructor(llama: Llama, context: Pointer, memory: Pointer, batch: Batch, log: NativeLog) {
+    this.#llama = llama;
+    this.#context = context;
+    this.#memory = memory;
+    this.#batch = batch;
+    this.#log = log;
+  }
+
+  /** Whether the next token would be decoded on the main thread. */
+  get stepsOnMainThread(): boolean {
+    return this.#stepMs < shortDecodeMs && this.#log.mayBlockMainThread();
+  }
+
+  /**
+   * Brings a prompt into the cache, reusing the prefix that is there, in batches of at most the batch's capacity.
+   * `onRows` hears of every batch.
+   * @param stopped asked before each batch; true ends the prefill
+   * @returns positions reused, and the first token, absent when stopped
+   * @throws DecoderError `decode-failed`; the cache then holds what `lane.contents` says
+   */
+  async prefill(lane: Lane, prompt: Prompt, sampler: SamplerChain | undefined, stopped: () => boolean): Promise<{ reused: number; token?: number }> {
+    await this.lock.acquire();
+    let reused: number;
+    try {
+      reused = this.#trim(lane, lane.contents.commonPrefix(prompt));
+    } finally {
+      this.lock.release();
+    }
+    let skip = reused;
+    let position = reused;
+    for (const [index, run] of prompt.runs.entries()) {
+      const lastRun = index === prompt.runs.length - 1;
+      if (skip >= run.length) {
+        skip -= run.length;
+        continue;
+      }
+      for (let from = skip; from < run.length; from += this.#batch.capacity) {
+        const to = Math.min(run.length, from + this.#batch.capacity);
+        const wantsLogits = lastRun && to === run.length;
+        await this.lock.acquire();
+        try {
+          if (stopped()) return { reused };
+          const batch =
+            run.type === "tokens"
+              ? this.#batch.fillTokens(run.tokens.subarray(from, to), position, lane.slot, wantsLogits)
+              : this.#batch.fillEmbeddings(embeddingRows(run, from, to), position, lane.slot, wantsLogits);
+          await this.#decodeOnWorker(batch, position, to - from);
+          position += to - from;
+          if (run.type === "tokens") lane.contents.addTokens(run.tokens.subarray(from, to));
+          else if (to === run.length) lane.contents.addEmbeddings(run.id, run.length);
+          if (wantsLogits && sampler !== undefined) return { reused, token: this.#sample(sampler) };
+        } finally {
+          this.lock.release();
+        }
+      }
+      skip = 0;
+    }
+    return { reused };
+  }
+
+  /** Decodes one token and samples the next, without leaving the main thread. Undefined when another sequence has the turn. */
+  stepOnMainThread(lane: Lane, token: number, sampler: SamplerChain): number | undefined {
+    if (!this.lock.tryAcquire()) return undefined;
+    try {
+      const start = performance.now();
+      const position = lane.contents.length;
+      this.#check(this.#llama.decode(this.#context, this.#batch.fillToken(token, position, lane.slot)), position, 1);
+      lane.contents.addToken(token);
+      const next = this.#sample(sampler);
+      this.#measured(performance.now() - start);
+      return next;
+    } finally {
+      this.lock.release();
+    }
+  }
+
+  /** Decodes one token and samples the next, when it is this sequence's turn. */
+  async step(lane: Lane, token: number, sampler: SamplerChain): Promise<number> {
+    await this.lock.acquire();
+    try {
+      const start = performance.now();
+      const position = lane.contents.length;
+      await this.#decodeOnWorker(this.#batch.fillToken(token, position, lane.slot), position, 1);
+      lane.contents.addToken(token);
+      const next = this.#sample(sampler);
+      this.#measured(performance.now() - start);
+      return next;
+    } finally {
+      this.lock.release();
+    }
+  }
+
+  /** Empties a sequence's part of the cache, when nobody decodes. */
+  async clear(slot: number): Promise<void> {
+    await this.lock.acquire();
+    try {
+      this.#llama.memory_seq_rm(this.#memory, slot, -1, -1);
+    } finally {
+      this.lock.release();
+    }
+  }
+
+  #measured(milliseconds: number): void {
+    this.#stepMs = Number.isFinite(this.#stepMs) ? this.#stepMs * 0.9 + milliseconds * 0.1 : milliseconds;
+  }
+
+  /** Cuts the cache after `length` positions. Returns how many remain: none where the model's memory cannot be cut. */
+  #trim(lane: Lane, length: number): number {
+    lane.contents.truncate(length);
+    if (length > 0 && this.#llama.memory_seq_rm(this.#memory, lane.slot, length, -1)) return length;
+    this.#llama.memory_seq_rm(this.#memory, lane.slot, -1, -1);
+    lane.contents.truncate(0);
+    return 0;
+  }
+
+  async #decodeOnWorker(batch: NativeBatch, position: number, rows: number): Promise<void> {
+    this.#check(await callOnWorker(this.#llama.decode, this.#context, batch), position, rows);
+    // On a GPU the decode is only queued by now; waiting for it is also a worker's job.
+    await callOnWorker(this.#llama.synchronize, this.#context);
+  }
+
+  #check(status: number, position: number, rows: number): void {
+    if (status === 0) return;
+    const reason =
+      status === 1
+        ? "no room in the KV cache"
+        : ({ 2: "aborted", [-1]: "invalid batch", [-2]: "out of memory or no compute graph", [-3]: "the computation failed" }[status] ?? "unknown status");
+    throw new DecoderError("decode-failed", `generate: llama_decode of ${rows} rows at position ${position} returned ${status}: ${reason}`);
+  }
+
+  #sample(sampler: SamplerChain): number {
+    const logits = this.#llama.get_logits_ith(this.#context, -1);
+    // One NaN in the last hidden state makes every logit NaN, and llama.cpp's samplers sort them, which C++ leaves undefined.
+    if (logits === null || Number.isNaN(readFloat(logits))) {
+      throw new DecoderError("decode-failed", `generate: the model gave ${logits === null ? "no logits" : "logits that are not numbers"}: are its weights damaged?`);
+    }
+    return sampler.sample(this.#context);
+  }
+}
+
+function embeddingRows(run: { readonly embeddings: Float32Array; readonly length: number }, from: number, to: number): Float32Array {
+  const width = run.embeddings.length / run.length;
+  return run.embeddings.subarray(from * width, to * width);
+}

@@ -1,0 +1,136 @@
+import type { DecodeLoop, Lane } from "./decode-loop.js";
+import type { GenerationChunk, GenerationResult } from "./generation.js";
+import type { SamplerChain } from "./samplers.js";
+import type { Prompt } from "./segments.js";
+import { StopStrings } from "./stop-strings.js";
+import { Utf8Stream } from "./utf8-stream.js";
+import type { Vocabulary } from "./vocabulary.js";
+
+/** One generation's input, checked. */
+export interface TextRequest {
+  readonly lane: Lane;
+  readonly prompt: Prompt;
+  readonly sampler: SamplerChain;
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+  /** Positions of the sequence. */
+  readonly contextLength: number;
+  /** True once somebody wants it to end; asked before every token and every batch of the prompt. May throw to end with an error. */
+  readonly stopped: () => boolean;
+}
+
+/** Tokens in, text out: prefill, then decode, sample and emit until something ends it. */
+export async function generateText(
+  loop: DecodeLoop,
+  vocabulary: Vocabulary,
+  request: TextRequest,
+  emit: (chunk: GenerationChunk) => void,
+): Promise<GenerationResult> {
+  const { lane, prompt, sampler, maxTokens, stopped } = request;
+  const start = performance.now();
+  const text = new TextAssembly(vocabulary, request.stop, emit);
+  let finishReason: GenerationResult["finishReason"] = "length";
+  let [completionTokens, decodedTokens] = [0, 0];
+
+  // Tokens are generated in the callers' next turn, so that `generate` returns before its first chunk.
+  await turnEventLoop();
+  const { reused, token: firstToken } = await loop.prefill(lane, prompt, maxTokens > 0 ? sampler : undefined, stopped);
+  const firstAt = performance.now();
+  let lastAt = firstAt;
+  if (firstToken === undefined && stopped()) finishReason = "aborted";
+
+  let token = firstToken;
+  while (token !== undefined) {
+    if (stopped()) {
+      finishReason = "aborted";
+      break;
+    }
+    if (vocabulary.endsGeneration(token)) {
+      finishReason = "stop";
+      break;
+    }
+    completionTokens++;
+    const another = completionTokens < maxTokens && lane.contents.length < request.contextLength;
+    // A long decode runs on a worker while this token's text is made and read; a short one is over sooner than the way there.
+    const inFlight = another && !loop.stepsOnMainThread ? loop.step(lane, token, sampler) : undefined;
+    text.add(token);
+    if (text.stopSequence !== undefined) {
+      await inFlight;
+      finishReason = "stop";
+      break;
+    }
+    if (!another) break;
+    if (inFlight === undefined) {
+      token = loop.stepOnMainThread(lane, token, sampler) ?? (await loop.step(lane, token, sampler));
+      // Timers, sockets and the reader get their turn after every token; it costs about 2 microseconds.
+      await turnEventLoop();
+    } else {
+      token = await inFlight;
+    }
+    decodedTokens++;
+    lastAt = performance.now();
+  }
+  text.finish();
+
+  const decodeMs = lastAt - firstAt;
+  return {
+    text: text.text,
+    finishReason,
+    ...(text.stopSequence === undefined ? {} : { stopSequence: text.stopSequence }),
+    usage: { promptTokens: prompt.length, embeddingTokens: prompt.embeddingCount, reusedTokens: reused, completionTokens },
+    timings: {
+      prefillMs: firstAt - start,
+      ttftMs: (text.firstAt ?? performance.now()) - start,
+      decodeMs,
+      tokensPerSecond: decodedTokens === 0 ? 0 : (decodedTokens / decodeMs) * 1000,
+    },
+  };
+}
+
+function turnEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Collects tokens into text: whole characters, cut at stop strings, emitted in chunks with the tokens they came from. */
+class TextAssembly {
+  text = "";
+  stopSequence: string | undefined;
+  /** When the first text was emitted. */
+  firstAt: number | undefined;
+  readonly #vocabulary: Vocabulary;
+  readonly #utf8: Utf8Stream = new Utf8Stream();
+  readonly #stops: StopStrings;
+  readonly #emit: (chunk: GenerationChunk) => void;
+  #tokenIds: number[] = [];
+
+  constructor(vocabulary: Vocabulary, stop: readonly string[], emit: (chunk: GenerationChunk) => void) {
+    this.#vocabulary = vocabulary;
+    this.#stops = new StopStrings(stop);
+    this.#emit = emit;
+  }
+
+  add(token: number): void {
+    this.#tokenIds.push(token);
+    const { text, stop } = this.#stops.push(this.#utf8.push(this.#vocabulary.piece(token)));
+    this.stopSequence = stop;
+    if (text !== "") this.#hand(text);
+  }
+
+  /** Emits what was held back, unless a stop string ended the text, and the tokens that gave no text. */
+  finish(): void {
+    let rest = "";
+    if (this.stopSequence === undefined) {
+      const { text, stop } = this.#stops.push(this.#utf8.flush());
+      this.stopSequence = stop;
+      rest = stop === undefined ? text + this.#stops.flush() : text;
+    }
+    if (rest !== "" || this.#tokenIds.length > 0) this.#hand(rest);
+  }
+
+  #hand(text: string): void {
+    if (text !== "") this.firstAt ??= performance.now();
+    this.text += text;
+    this.#emit({ text, tokenIds: this.#tokenIds });
+    this.#tokenIds = [];
+  }
+}

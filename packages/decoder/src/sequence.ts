@@ -1,0 +1,116 @@
+import { CacheContents } from "./cache-contents.js";
+import type { DecodeLoop, Lane } from "./decode-loop.js";
+import { DecoderError } from "./decoder-error.js";
+import { generateText } from "./generate-text.js";
+import { GenerationStream, type GenerateOptions, type Generation } from "./generation.js";
+import type { Llama } from "./native-bindings.js";
+import { resolveSampling, SamplerChain } from "./samplers.js";
+import { readSegments, type Segment } from "./segments.js";
+import type { Vocabulary } from "./vocabulary.js";
+
+/** What a sequence uses of its decoder. */
+export interface SequenceHost {
+  readonly llama: Llama;
+  readonly loop: DecodeLoop;
+  readonly vocabulary: Vocabulary;
+  readonly embeddingWidth: number;
+  readonly takesEmbeddings: boolean;
+  readonly contextLength: number;
+  /** Called once, when the sequence is disposed and idle: its slot may be given to another. */
+  readonly release: (sequence: Sequence) => void;
+}
+
+/**
+ * One conversation: a slot of the KV cache that remembers what it holds. A prompt that begins like the one before is
+ * decoded only from the first difference on.
+ */
+export class Sequence implements Disposable {
+  readonly #host: SequenceHost;
+  readonly #lane: Lane;
+  #running: Promise<unknown> | undefined;
+  #disposed = false;
+
+  /** @internal Sequences come from Decoder.createSequence. */
+  constructor(host: SequenceHost, slot: number) {
+    this.#host = host;
+    this.#lane = { slot, contents: new CacheContents() };
+  }
+
+  /**
+   * Continues a prompt. Starts at once; one generation at a time.
+   * @throws DecoderError `bad-input` or `bad-option` for what llama.cpp could not take, `context-full` when the prompt is
+   *   longer than the context, `unsupported-model` for embeddings in a model with multi-axis positions, `busy`, `disposed`
+   */
+  generate(segments: readonly Segment[], options: GenerateOptions = {}): Generation {
+    if (this.#disposed) throw new DecoderError("disposed", "generate: this sequence is disposed; create another with decoder.createSequence()");
+    if (this.#running !== undefined) {
+      throw new DecoderError("busy", "generate: this sequence is still generating; await the result before, or use a second sequence");
+    }
+    const { llama, loop, vocabulary, contextLength } = this.#host;
+    const { maxTokens, stop } = checkOptions(options);
+    const sampling = resolveSampling(options.sampling);
+    const prompt = readSegments(segments, this.#host);
+    if (prompt.length > contextLength) {
+      throw new DecoderError(
+        "context-full",
+        `generate: the prompt has ${prompt.length} positions (${prompt.tokenCount} tokens, ${prompt.embeddingCount} embeddings), ` +
+          `the context ${contextLength}; shorten the prompt or load the decoder with a larger contextLength`,
+      );
+    }
+    let left = false;
+    const stopped = (): boolean => {
+      if (this.#disposed) throw new DecoderError("disposed", "generate: the sequence was disposed while it was generating");
+      return left || options.signal?.aborted === true;
+    };
+    const recent = prompt.runs.flatMap((run) => (run.type === "tokens" ? [...run.tokens.subarray(-sampling.repeatLastN)] : []));
+    const stream = new GenerationStream(
+      async (emit) => {
+        const sampler = new SamplerChain(llama, vocabulary.size, sampling, recent);
+        try {
+          return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, contextLength, stopped }, emit);
+        } finally {
+          sampler[Symbol.dispose]();
+          this.#running = undefined;
+          if (this.#disposed) this.#host.release(this);
+        }
+      },
+      () => {
+        left = true;
+      },
+    );
+    this.#running = stream.result.catch(() => undefined);
+    return stream;
+  }
+
+  /** Gives the slot back. A generation under way ends after its current token, with a `disposed` error. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#running === undefined) this.#host.release(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal The slot's number in llama.cpp. */
+  get slot(): number {
+    return this.#lane.slot;
+  }
+
+  /** @internal Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+}
+
+function checkOptions({ maxTokens, stop = [], signal }: GenerateOptions): { maxTokens: number; stop: readonly string[] } {
+  if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
+    throw new DecoderError("bad-option", `generate: maxTokens: expected an integer from 0 up, got ${String(maxTokens)}`);
+  }
+  if (!Array.isArray(stop) || stop.some((text) => typeof text !== "string" || text === "")) {
+    throw new DecoderError("bad-option", "generate: stop: expected an array of strings that are not empty");
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new DecoderError("bad-option", "generate: signal: expected an AbortSignal");
+  return { maxTokens: maxTokens ?? Number.POSITIVE_INFINITY, stop: [...stop] };
+}
