@@ -139,7 +139,9 @@ export class DecodeLoop {
   }
 
   #measured(milliseconds: number): void {
-    this.#stepMs = Number.isFinite(this.#stepMs) ? this.#stepMs * 0.9 + milliseconds * 0.1 : milliseconds;
+    // A busy machine interrupts a decode now and then: one outlier must not move the estimate far.
+    if (Number.isFinite(this.#stepMs)) this.#stepMs += 0.1 * (Math.min(milliseconds, 2 * this.#stepMs) - this.#stepMs);
+    else this.#stepMs = milliseconds;
   }
 
   /** Cuts the cache after `length` positions. Returns how many remain: none where the model's memory cannot be cut. */

@@ -8,3 +8,20 @@ export {
   type SiglipVisionConfig,
 } from "./models/siglip-vision.js";
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
+export { loadSiglip, Siglip, SiglipDisposedError, type ImageEmbeddings, type LoadSiglipOptions } from "./siglip.js";
+export type { Tag, TagOptions, TagResult } from "./tag.js";
+export { weightParameters } from "./weights/weight-parameters.js";
+export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision.js";
+export { decodeImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
+export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
+export type { ImageSource } from "./pixels/image-source.js";
+export { resample } from "./pixels/resample.js";
+export type { ResampleFilter } from "./pixels/resample-filter.js";
+export { normalize, type Normalization, type PerChannel } from "./pixels/normalize.js";
+export { preprocess, type PixelBatch, type Preprocessing } from "./pixels/preprocess.js";
+export { blockUnusedImageLoaders } from "./pixels/block-image-loaders.js";
+export { parseSiglipConfig, type SiglipConfig } from "./config/siglip-config.js";
+export { checkImageSize, parsePreprocessorConfig } from "./config/preprocessor-config.js";
+export { loadSiglipConfig, type SiglipDirectory } from "./config/load-siglip-config.js";
+export { ConfigError } from "./config/config-error.js";
+export { loadTextTokenizer, type LoadTextTokenizerOptions, type TextTokenizer, type TokenBatch } from "./text/load-text-tokenizer.js";

@@ -19,8 +19,10 @@ import { readTextTokenizer } from "./text-tokenizer.js";
 
 const seed = 20261125;
 const textTokens = 72;
-/** The towers have learnt already; they follow the decoder at a slower rate. */
-const towerRate = 0.4;
+/** Learning rate of the towers against that of projector and decoder. */
+const towerRate = 1;
+/** Share of pictures whose drawings are changed, for styles that were never seen; all of them would be too hard a start. */
+const augmentedShare = 0.4;
 
 /**
  * Second stage: projector and decoder on conversations about scenes, the towers following. The sigmoid loss stays beside
@@ -45,12 +47,12 @@ export async function chatStage(sprites: Sprites, { folder, steps }: StageOption
     chat: new ChatTokens(chat.json),
     fillerNames: objectNames,
     captionShare: 0.15,
-    sample: (rng: Random) => (rng.chance(0.85) ? sampleScene(rng, { ...sampling, augment: rng.chance(0.85) }) : sampleSingle(rng, sampling)),
+    sample: (rng: Random) => (rng.chance(0.85) ? sampleScene(rng, { ...sampling, augment: rng.chance(augmentedShare) }) : sampleSingle(rng, { ...sampling, augment: rng.chance(augmentedShare) })),
   };
   return {
     name: "chat",
     training: chatTrainingGraph(shape),
-    schedule: { peak: 1.5e-3, warmupSteps: 200, totalSteps: steps, floor: 0.03 },
+    schedule: { peak: 1e-3, warmupSteps: 200, totalSteps: steps, floor: 0.03 },
     weightDecay: 0.05,
     batchSize: shape.images,
     seed,

@@ -1,0 +1,83 @@
+import type { GenerationResult } from "@sightline/decoder";
+
+export interface ChatUsage {
+  /** Tokens of the prompt, image tokens included. */
+  readonly promptTokens: number;
+  /** Decoder tokens that images took. */
+  readonly imageTokens: number;
+  /** Prompt tokens that the KV cache still held. */
+  readonly reusedTokens: number;
+  readonly completionTokens: number;
+}
+
+/** All in ms but the last. */
+export interface ChatTimings {
+  readonly loadMs: number;
+  readonly preprocessMs: number;
+  readonly encodeMs: number;
+  readonly prefillMs: number;
+  /** From the call to the first text. */
+  readonly ttftMs: number;
+  readonly decodeMs: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface ChatResult {
+  readonly model: string;
+  readonly text: string;
+  readonly finishReason: GenerationResult["finishReason"];
+  readonly usage: ChatUsage;
+  readonly timings: ChatTimings;
+}
+
+/** A piece of a reply as it arrives. */
+export interface ChatPart {
+  readonly type: "text-delta";
+  readonly text: string;
+}
+
+interface ReplyControls {
+  /** Aborts when the caller's signal does, or when the reader stops reading. */
+  readonly signal: AbortSignal;
+  readonly push: (text: string) => void;
+}
+
+/**
+ * A reply under way. Read it as it comes, or await `result`, or both. Leaving the loop early ends the generation; a
+ * failure that is only met while reading never becomes an unhandled rejection.
+ */
+export class ChatReply implements AsyncIterable<ChatPart> {
+  readonly result: Promise<ChatResult>;
+  readonly #abort = new AbortController();
+  readonly #parts: ChatPart[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  /** @internal */
+  constructor(signal: AbortSignal | undefined, run: (controls: ReplyControls) => Promise<ChatResult>) {
+    const combined = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
+    const push = (text: string): void => {
+      this.#parts.push({ type: "text-delta", text });
+      this.#wake?.();
+    };
+    this.result = run({ signal: combined, push }).finally(() => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+    this.result.catch(() => {});
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ChatPart, void> {
+    try {
+      for (;;) {
+        const part = this.#parts.shift();
+        if (part) yield part;
+        else if (this.#ended) break;
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      await this.result;
+    } finally {
+      this.#abort.abort();
+    }
+  }
+}

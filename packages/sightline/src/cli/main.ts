@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { chatCommand } from "./chat-command.js";
+import { exitCodes, reportFailure, UsageError } from "./failure.js";
+import { tagCommand } from "./tag-command.js";
+import { packageVersion } from "./package-version.js";
+
+const program = new Command("sightline")
+  .description("Talk about images: a SigLIP vision tower on any decoder.")
+  .version(packageVersion())
+  .option("--verbose", "show where an error came from")
+  .addCommand(chatCommand())
+  .addCommand(tagCommand())
+  .showHelpAfterError("(run with --help for the options)");
+
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own line; help and version are no failures.
+    process.exitCode = error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
+  } else {
+    process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failure;
+    reportFailure(error, process.argv.includes("--verbose"));
+  }
+}
