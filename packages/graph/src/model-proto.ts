@@ -15,10 +15,8 @@ import {
 } from "./onnx/onnx_pb.js";
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
+import { inlineLimitBytes } from "./resolve-weights.js";
 import type { AttributeValue, Dtype, ExternalBytes, MemoryBytes, Node, Tensor, Weight } from "./tensor.js";
-
-/** Weights of at least this many bytes stay out of the protobuf, whose messages end at 2 GB. */
-const inlineLimitBytes = 1024;
 
 const onnxType: Record<Dtype, TensorProto_DataType> = {
   float32: TensorProto_DataType.FLOAT,

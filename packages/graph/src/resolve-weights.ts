@@ -1,11 +1,14 @@
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
 import type { DeferredBytes, ExternalBytes, MemoryBytes, Tensor, WeightData } from "./tensor.js";
 
-/** Up to this many deferred bytes are held in memory while a session opens; more go through a temporary file. */
+/** A graph with up to this many bytes of weights is handed over in memory. */
 const memoryLimitBytes = 128 * 2 ** 20;
+/** Weights of fewer bytes lie in the protobuf itself, whose messages end at 2 GB. */
+export const inlineLimitBytes = 1024;
 /** Tensors in the temporary file start at multiples of this, so that they can be mapped. */
 const pageBytes = 4096;
 
@@ -16,26 +19,31 @@ export interface ResolvedWeights {
 }
 
 /**
- * Turns deferred weights into bytes. A large model's are written to one temporary file that ONNX Runtime maps, because
- * weights handed over in memory would exist twice, here and in the session.
+ * Turns weights into bytes that a session can take: all in memory for a small graph, all in files for a large one, since
+ * ONNX Runtime takes them from one place or the other. A large graph's deferred weights are written to one temporary
+ * file that ONNX Runtime maps, because weights handed over in memory would exist twice, here and in the session.
  */
 export async function resolveWeights(graph: Graph): Promise<ResolvedWeights> {
-  const deferred = graph.weights.flatMap(({ tensor, data }) => (isDeferred(data) ? [{ tensor, data }] : []));
-  const total = deferred.reduce((sum, { data }) => sum + data.byteLength, 0);
+  const total = graph.weights.reduce((sum, { data }) => sum + data.byteLength, 0);
   const resolved = new Map<Tensor, MemoryBytes | ExternalBytes>();
-  for (const { tensor, data } of graph.weights) if (!isDeferred(data)) resolved.set(tensor, data);
   if (total <= memoryLimitBytes) {
-    for (const { tensor, data } of deferred) resolved.set(tensor, await data.read());
+    for (const { tensor, data } of graph.weights) resolved.set(tensor, await inMemory(data));
     return { data: resolved, release: async () => {} };
   }
+  const spilled: { tensor: Tensor; data: MemoryBytes | DeferredBytes }[] = [];
+  for (const { tensor, data } of graph.weights) {
+    if (isExternal(data) || data.byteLength < inlineLimitBytes) resolved.set(tensor, await keep(data));
+    else spilled.push({ tensor, data });
+  }
+  if (spilled.length === 0) return { data: resolved, release: async () => {} };
   const folder = await mkdtemp(path.join(tmpdir(), "sightline-weights-"));
   const release = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const file = path.join(folder, "weights");
     await using handle = await open(file, "wx", 0o600);
     let byteOffset = 0;
-    for (const { tensor, data } of deferred) {
-      const values = await data.read();
+    for (const { tensor, data } of spilled) {
+      const values = isDeferred(data) ? await data.read() : data;
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       for (let written = 0; written < bytes.length; ) {
         written += (await handle.write(bytes, written, bytes.length - written, byteOffset + written)).bytesWritten;
@@ -52,4 +60,25 @@ export async function resolveWeights(graph: Graph): Promise<ResolvedWeights> {
 
 function isDeferred(data: WeightData): data is DeferredBytes {
   return "read" in data;
+}
+
+function isExternal(data: WeightData): data is ExternalBytes {
+  return "file" in data;
+}
+
+async function keep(data: WeightData): Promise<MemoryBytes | ExternalBytes> {
+  return isDeferred(data) ? data.read() : data;
+}
+
+async function inMemory(data: WeightData): Promise<MemoryBytes> {
+  const kept = await keep(data);
+  if (!isExternal(kept)) return kept;
+  const bytes = new Uint8Array(kept.byteLength);
+  await using file = await open(kept.file, "r");
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, kept.byteOffset + done);
+    if (bytesRead === 0) throw new GraphError(`resolveWeights: ${kept.file} ends before byte ${kept.byteOffset + kept.byteLength}`);
+    done += bytesRead;
+  }
+  return bytes;
 }
