@@ -8,8 +8,21 @@ import type { SamplerChain } from "./samplers.js";
 import type { Prompt } from "./segments.js";
 import { callOnWorker } from "./worker-call.js";
 
-/** Below this a decode runs on the main thread: the way to a worker and back would cost more than a twentieth of it. */
-const shortDecodeMs = 1.5;
+/**
+ * Below this a decode runs on the main thread, which then is away no longer than for a frame of animation. The way to a
+ * worker and back takes 20 microseconds on an idle machine, but a tenth of a 4 ms decode was lost to it on a busy one.
+ */
+const shortDecodeMs = 8;
+
+/** What a loop works on. */
+export interface LoopParts {
+  readonly llama: Llama;
+  readonly context: Pointer;
+  readonly memory: Pointer;
+  readonly batch: Batch;
+  readonly log: NativeLog;
+  readonly onGpu: boolean;
+}
 
 /** A sequence as the loop sees it. */
 export interface Lane {
@@ -33,15 +46,17 @@ export class DecodeLoop {
   readonly #memory: Pointer;
   readonly #batch: Batch;
   readonly #log: NativeLog;
+  readonly #onGpu: boolean;
   /** Smoothed time of decoding one token; pessimistic until measured. */
   #stepMs = Number.POSITIVE_INFINITY;
 
-  constructor(llama: Llama, context: Pointer, memory: Pointer, batch: Batch, log: NativeLog) {
-    this.#llama = llama;
-    this.#context = context;
-    this.#memory = memory;
-    this.#batch = batch;
-    this.#log = log;
+  constructor(parts: LoopParts) {
+    this.#llama = parts.llama;
+    this.#context = parts.context;
+    this.#memory = parts.memory;
+    this.#batch = parts.batch;
+    this.#log = parts.log;
+    this.#onGpu = parts.onGpu;
   }
 
   /** Whether the next token would be decoded on the main thread. */
@@ -155,8 +170,8 @@ export class DecodeLoop {
 
   async #decodeOnWorker(batch: NativeBatch, position: number, rows: number): Promise<void> {
     this.#check(await callOnWorker(this.#llama.decode, this.#context, batch), position, rows);
-    // On a GPU the decode is only queued by now; waiting for it is also a worker's job.
-    await callOnWorker(this.#llama.synchronize, this.#context);
+    // A GPU has only queued the decode by now; waiting for it is also a worker's job.
+    if (this.#onGpu) await callOnWorker(this.#llama.synchronize, this.#context);
   }
 
   #check(status: number, position: number, rows: number): void {

@@ -2,7 +2,7 @@ import { llamaV040 as abi } from "./abi/llama-v0.4.0.js";
 import { Batch } from "./batch.js";
 import { DecodeLoop } from "./decode-loop.js";
 import { DecoderError } from "./decoder-error.js";
-import { chooseThreads, resolveOptions, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
+import { chooseThreads, plainAttentionPays, resolveOptions, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
 import { checkGgufFile } from "./gguf-file-check.js";
 import { createContext, loadModel } from "./model-loading.js";
 import { loadLlama, zeroTerminated, type Llama, type Pointer } from "./native-bindings.js";
@@ -58,19 +58,23 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     model = await loadModel(llama, log, ggufPath, fileBytes, settings, options);
     options.signal?.throwIfAborted();
     const facts = readModel(llama, model, ggufPath, settings);
+    const { contextLength, threads } = facts.info;
+    const onGpu = llama.supports_gpu_offload() && settings.gpuLayers !== 0;
+    const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), settings.ubatchTokens, contextLength);
     context = await createContext(llama, log, model, {
       ...llama.context_default_params(),
-      n_ctx: facts.info.contextLength * settings.maxSequences,
+      n_ctx: contextLength * settings.maxSequences,
       n_batch: settings.ubatchTokens,
       n_ubatch: settings.ubatchTokens,
       n_seq_max: settings.maxSequences,
-      n_threads: facts.info.threads.one,
-      n_threads_batch: facts.info.threads.batch,
+      n_threads: threads.one,
+      n_threads_batch: threads.batch,
+      flash_attn_type: plainAttention ? abi.flashAttention.off : abi.flashAttention.auto,
     });
     options.signal?.throwIfAborted();
     const memory = llama.get_memory(context);
     if (memory === null) throw new DecoderError("unsupported-model", `loadDecoder: ${ggufPath}: ${facts.info.architecture} is no text generator: it has no memory`);
-    return new Decoder({ llama, log, stopListening, model, context, memory, maxSequences: settings.maxSequences, ...facts });
+    return new Decoder({ llama, log, stopListening, model, context, memory, onGpu, maxSequences: settings.maxSequences, ...facts });
   } catch (error) {
     if (context !== undefined) llama.free(context);
     if (model !== undefined) llama.model_free(model);
@@ -149,6 +153,7 @@ interface DecoderParts extends ModelFacts {
   readonly model: Pointer;
   readonly context: Pointer;
   readonly memory: Pointer;
+  readonly onGpu: boolean;
   readonly maxSequences: number;
 }
 
@@ -168,7 +173,7 @@ export class Decoder implements AsyncDisposable {
     this.parts = parts;
     this.info = parts.info;
     const { llama, context } = parts;
-    this.loop = new DecodeLoop(llama, context, parts.memory, new Batch(llama.n_ubatch(context), parts.info.embeddingWidth), parts.log);
+    this.loop = new DecodeLoop({ ...parts, batch: new Batch(llama.n_ubatch(context), parts.info.embeddingWidth) });
     this.#freeSlots = Array.from({ length: parts.maxSequences }, (_, index) => parts.maxSequences - 1 - index);
   }
 

@@ -33,16 +33,17 @@ export interface Llama {
   readonly context_default_params: NativeFunction<[], NativeParams>;
   readonly sampler_chain_default_params: NativeFunction<[], NativeParams>;
   readonly backend_init: NativeFunction<[], void>;
+  readonly supports_gpu_offload: NativeFunction<[], boolean>;
   readonly log_set: NativeFunction<[callback: Pointer, userData: null], void>;
   readonly model_load_from_file: NativeFunction<[path: Uint8Array, params: NativeParams], Pointer | null>;
   readonly model_free: NativeFunction<[model: Pointer], void>;
   readonly init_from_model: NativeFunction<[model: Pointer, params: NativeParams], Pointer | null>;
   readonly free: NativeFunction<[context: Pointer], void>;
-  readonly n_ctx_seq: NativeFunction<[context: Pointer], number>;
   readonly n_ubatch: NativeFunction<[context: Pointer], number>;
   readonly model_get_vocab: NativeFunction<[model: Pointer], Pointer>;
   readonly model_rope_type: NativeFunction<[model: Pointer], number>;
   readonly model_n_ctx_train: NativeFunction<[model: Pointer], number>;
+  readonly model_n_head: NativeFunction<[model: Pointer], number>;
   readonly model_n_embd_inp: NativeFunction<[model: Pointer], number>;
   readonly model_has_encoder: NativeFunction<[model: Pointer], boolean>;
   readonly model_has_decoder: NativeFunction<[model: Pointer], boolean>;
@@ -214,16 +215,17 @@ function bind(library: LibraryHandle, packageName: string): Llama {
     context_default_params: f("llama_context_default_params"),
     sampler_chain_default_params: f("llama_sampler_chain_default_params"),
     backend_init: f("llama_backend_init"),
+    supports_gpu_offload: f("llama_supports_gpu_offload"),
     log_set: f("llama_log_set"),
     model_load_from_file: f("llama_model_load_from_file"),
     model_free: f("llama_model_free"),
     init_from_model: f("llama_init_from_model"),
     free: f("llama_free"),
-    n_ctx_seq: f("llama_n_ctx_seq"),
     n_ubatch: f("llama_n_ubatch"),
     model_get_vocab: f("llama_model_get_vocab"),
     model_rope_type: f("llama_model_rope_type"),
     model_n_ctx_train: f("llama_model_n_ctx_train"),
+    model_n_head: f("llama_model_n_head"),
     model_n_embd_inp: f("llama_model_n_embd_inp"),
     model_has_encoder: f("llama_model_has_encoder"),
     model_has_decoder: f("llama_model_has_decoder"),

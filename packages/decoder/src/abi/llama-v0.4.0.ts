@@ -117,10 +117,10 @@ export type LlamaFunctionName =
   | "llama_model_meta_val_str"
   | "llama_model_n_ctx_train"
   | "llama_model_n_embd_inp"
+  | "llama_model_n_head"
   | "llama_model_n_params"
   | "llama_model_rope_type"
   | "llama_model_size"
-  | "llama_n_ctx_seq"
   | "llama_n_ubatch"
   | "llama_sampler_accept"
   | "llama_sampler_chain_add"
@@ -135,6 +135,7 @@ export type LlamaFunctionName =
   | "llama_sampler_init_top_k"
   | "llama_sampler_init_top_p"
   | "llama_sampler_sample"
+  | "llama_supports_gpu_offload"
   | "llama_synchronize"
   | "llama_token_to_piece"
   | "llama_tokenize"
@@ -150,19 +151,20 @@ const functions: Readonly<Record<LlamaFunctionName, Signature>> = {
   llama_context_default_params: [contextParams, []],
   llama_sampler_chain_default_params: [samplerChainParams, []],
   llama_backend_init: ["void", []],
+  llama_supports_gpu_offload: ["bool", []],
   llama_log_set: ["void", ["void *", "void *"]],
 
   llama_model_load_from_file: ["void *", ["void *", modelParams]],
   llama_model_free: ["void", ["void *"]],
   llama_init_from_model: ["void *", ["void *", contextParams]],
   llama_free: ["void", ["void *"]],
-  llama_n_ctx_seq: ["uint32_t", ["void *"]],
   llama_n_ubatch: ["uint32_t", ["void *"]],
 
   llama_model_get_vocab: ["void *", ["void *"]],
   llama_model_rope_type: ["int32_t", ["void *"]],
   llama_model_n_ctx_train: ["int32_t", ["void *"]],
   llama_model_n_embd_inp: ["int32_t", ["void *"]],
+  llama_model_n_head: ["int32_t", ["void *"]],
   llama_model_has_encoder: ["bool", ["void *"]],
   llama_model_has_decoder: ["bool", ["void *"]],
   llama_model_is_diffusion: ["bool", ["void *"]],
@@ -258,6 +260,9 @@ const expectedContextDefaults: Defaults = {
 /** `llama_rope_type` values whose embeddings take four positions each (M-RoPE). */
 const multiAxisRopeTypes: ReadonlySet<number> = new Set([8, 24, 40]);
 
+/** `llama_flash_attn_type`. */
+const flashAttention: { readonly auto: number; readonly off: number } = { auto: -1, off: 0 };
+
 /** `LLAMA_VOCAB_TYPE_NONE`: a model without a tokenizer. */
 const vocabTypeNone = 0;
 
@@ -273,6 +278,7 @@ export const llamaV040: {
   readonly expectedModelDefaults: Defaults;
   readonly expectedContextDefaults: Defaults;
   readonly multiAxisRopeTypes: ReadonlySet<number>;
+  readonly flashAttention: { readonly auto: number; readonly off: number };
   readonly vocabTypeNone: number;
 } = {
   release,
@@ -285,5 +291,6 @@ export const llamaV040: {
   expectedModelDefaults,
   expectedContextDefaults,
   multiAxisRopeTypes,
+  flashAttention,
   vocabTypeNone,
 };
