@@ -1,0 +1,76 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { loadDecoder, rawDecodeLoop } from "@sightline/decoder";
+import { Command } from "commander";
+import { findModelFiles, loadVisionChat, type ChatMessage, type ChatResult, type VisionChat } from "sightline";
+
+const picture = fileURLToPath(new URL("../../examples/scene.png", import.meta.url));
+const rounds = 15;
+
+/** `bench chat`: time to first token and tokens a second, against a raw decode loop on the same GGUF. */
+export function chatBench(): Command {
+  return new Command("chat")
+    .option("--model <name|folder>", "which model", "mini")
+    .option("--json", "the default: one JSON object")
+    .action(measure);
+}
+
+async function measure({ model }: { readonly model: string }): Promise<void> {
+  const image = await readFile(picture);
+  const files = await findModelFiles(model);
+  const firsts: number[] = [];
+  const ratios: { readonly own: number; readonly raw: number }[] = [];
+  let second: ChatResult | undefined;
+  let secondEncodes = 0;
+  await using decoder = await loadDecoder(files.decoder);
+  for (let i = 0; i < rounds; i++) {
+    // Each round starts from a chat that has seen nothing; the two loops take turns on the machine.
+    await using chat = await loadVisionChat(model);
+    const first = await ask(chat, [{ role: "user", content: [{ type: "image", image }, { type: "text", text: "What do you see?" }] }]);
+    if (i > 0) firsts.push(first.timings.ttftMs);
+    const encodes = chat.encodes;
+    second = await ask(chat, [
+      { role: "user", content: [{ type: "image", image }, { type: "text", text: "What do you see?" }] },
+      { role: "assistant", content: first.text },
+      { role: "user", content: "How many objects are there?" },
+    ]);
+    secondEncodes = chat.encodes - encodes;
+    ratios.push({ own: await answersPerSecond(chat, image), raw: (await rawDecodeLoop(decoder, 128)).tokensPerSecond });
+  }
+  const result = {
+    model,
+    ttftMs: round(median(firsts)),
+    tokensPerSecond: round(median(ratios.map(({ own }) => own))),
+    rawLoopTokensPerSecond: round(median(ratios.map(({ raw }) => raw))),
+    secondQuestion: {
+      ttftMs: round(second?.timings.ttftMs ?? Number.NaN),
+      encodes: secondEncodes,
+      imageTokensPrefilled: (second?.usage.reusedTokens ?? 0) >= (second?.usage.imageTokens ?? 0) ? 0 : second?.usage.imageTokens,
+    },
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+/** Tokens a second over several answers: one is too short to be timed alone. */
+async function answersPerSecond(chat: VisionChat, image: Uint8Array): Promise<number> {
+  let tokens = 0;
+  let ms = 0;
+  for (const text of ["What do you see?", "Describe the image.", "What objects are there?", "Name the objects.", "What is in the picture?", "Describe this picture."]) {
+    const { timings } = await ask(chat, [{ role: "user", content: [{ type: "image", image }, { type: "text", text }] }]);
+    tokens += (timings.tokensPerSecond * timings.decodeMs) / 1000;
+    ms += timings.decodeMs;
+  }
+  return (tokens / ms) * 1000;
+}
+
+function ask(chat: VisionChat, messages: readonly ChatMessage[]): Promise<ChatResult> {
+  return chat.stream({ messages, maxTokens: 64 }).result;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(5));
+}

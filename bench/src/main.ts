@@ -1,0 +1,9 @@
+import { Command } from "commander";
+import { chatBench } from "./chat-bench.js";
+import { towerBench } from "./tower-bench.js";
+
+await new Command("bench")
+  .description("Measures speed against this machine's own limits in the same run, and prints one JSON object.")
+  .addCommand(towerBench())
+  .addCommand(chatBench())
+  .parseAsync();
