@@ -10,10 +10,11 @@ export interface DecoderOptions {
   readonly threads?: number;
   /** Positions of each sequence, tokens and embeddings together. Default: what the model was trained with, at most 4096. */
   readonly contextLength?: number;
-  /** Rows that llama.cpp takes at a time at most. Default 512. */
+  /**
+   * Rows of a prompt that are computed at a time (llama.cpp's n_batch and n_ubatch, which are one here: an abort takes
+   * effect between them). Default 512.
+   */
   readonly batchTokens?: number;
-  /** Rows that are computed at a time, up to batchTokens; an abort takes effect between them. Default: batchTokens. */
-  readonly ubatchTokens?: number;
   /** Sequences that can exist at a time. Default 1. */
   readonly maxSequences?: number;
   /** Hears llama.cpp's log. Default: nobody does. A logger costs some speed: see NativeLog. */
@@ -30,16 +31,14 @@ export interface LoadSettings {
   readonly threads: number | undefined;
   readonly contextLength: number | undefined;
   readonly batchTokens: number;
-  readonly ubatchTokens: number;
   readonly maxSequences: number;
 }
 
 const maxContext = 1 << 24;
-const defaultBatch = 512;
 
 /** Throws DecoderError `bad-option`. */
 export function resolveOptions(options: DecoderOptions): LoadSettings {
-  const integer = (name: "gpuLayers" | "threads" | "contextLength" | "batchTokens" | "ubatchTokens" | "maxSequences", low: number, high: number): number | undefined => {
+  const integer = (name: "gpuLayers" | "threads" | "contextLength" | "batchTokens" | "maxSequences", low: number, high: number): number | undefined => {
     const value: unknown = options[name];
     if (value === undefined) return undefined;
     if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
@@ -47,11 +46,6 @@ export function resolveOptions(options: DecoderOptions): LoadSettings {
     }
     return value;
   };
-  const batchTokens = integer("batchTokens", 1, 65536) ?? Math.max(defaultBatch, options.ubatchTokens ?? 0);
-  const ubatchTokens = integer("ubatchTokens", 1, 65536) ?? batchTokens;
-  if (ubatchTokens > batchTokens) {
-    throw new DecoderError("bad-option", `loadDecoder: ubatchTokens: expected at most batchTokens, which is ${batchTokens}, got ${ubatchTokens}`);
-  }
   for (const name of ["logger", "onProgress"] as const) {
     if (options[name] !== undefined && typeof options[name] !== "function") {
       throw new DecoderError("bad-option", `loadDecoder: ${name}: expected a function, got ${typeof options[name]}`);
@@ -64,8 +58,7 @@ export function resolveOptions(options: DecoderOptions): LoadSettings {
     gpuLayers: integer("gpuLayers", 0, 0x7fffffff),
     threads: integer("threads", 1, 512),
     contextLength: integer("contextLength", 1, maxContext),
-    batchTokens,
-    ubatchTokens,
+    batchTokens: integer("batchTokens", 1, 65536) ?? 512,
     maxSequences: integer("maxSequences", 1, 256) ?? 1,
   };
 }

@@ -60,12 +60,12 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     const facts = readModel(llama, model, ggufPath, settings);
     const { contextLength, threads } = facts.info;
     const onGpu = llama.supports_gpu_offload() && settings.gpuLayers !== 0;
-    const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), settings.ubatchTokens, contextLength);
+    const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), settings.batchTokens, contextLength);
     context = await createContext(llama, log, model, {
       ...llama.context_default_params(),
       n_ctx: contextLength * settings.maxSequences,
-      n_batch: settings.ubatchTokens,
-      n_ubatch: settings.ubatchTokens,
+      n_batch: settings.batchTokens,
+      n_ubatch: settings.batchTokens,
       n_seq_max: settings.maxSequences,
       n_threads: threads.one,
       n_threads_batch: threads.batch,
@@ -104,8 +104,9 @@ function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSet
     throw unsupported(`expected a decoder-only model, got ${architecture}`);
   }
   const vocab = llama.model_get_vocab(model);
-  if (llama.vocab_type(vocab) === abi.vocabTypeNone) throw unsupported("the model has no tokenizer");
-  const vocabulary = new Vocabulary(llama, vocab);
+  const vocabType = llama.vocab_type(vocab);
+  if (vocabType === abi.vocabType.none) throw unsupported("the model has no tokenizer");
+  const vocabulary = new Vocabulary(llama, vocab, vocabType === abi.vocabType.bytePairs);
   const trainContextLength = llama.model_n_ctx_train(model);
   const sizeBytes = Number(llama.model_size(model));
   const automatic = chooseThreads(sizeBytes);

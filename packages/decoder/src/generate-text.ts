@@ -83,7 +83,7 @@ export async function generateText(
     }
     decodedTokens++;
   }
-  text.finish();
+  text.finish(finishReason === "stop");
 
   const decodeMs = lastAt - firstAt;
   return {
@@ -129,14 +129,14 @@ class TextAssembly {
     if (text !== "") this.#hand(text);
   }
 
-  /** Emits what was held back, unless a stop string ended the text, and the tokens that gave no text. */
-  finish(): void {
+  /**
+   * Emits what was held back, unless a stop string ended the text, and the tokens that gave no text.
+   * @param complete the model ended its text: bytes that are no whole character were meant, and show as U+FFFD. A text that
+   *   was cut short just ends before them.
+   */
+  finish(complete: boolean): void {
     let rest = "";
-    if (this.stopSequence === undefined) {
-      const { text, stop } = this.#stops.push(this.#utf8.flush());
-      this.stopSequence = stop;
-      rest = stop === undefined ? text + this.#stops.flush() : text;
-    }
+    if (this.stopSequence === undefined) rest = this.#stops.flush() + (complete ? this.#utf8.flush() : "");
     if (rest !== "" || this.#tokenIds.length > 0) this.#hand(rest);
   }
 

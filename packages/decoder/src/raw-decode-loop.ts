@@ -13,6 +13,9 @@ export async function rawDecodeLoop(decoder: Decoder, tokens: number): Promise<{
   if (!Number.isInteger(tokens) || tokens < 1 || tokens >= contextLength) {
     throw new DecoderError("bad-option", `rawDecodeLoop: tokens: expected an integer from 1 to ${contextLength - 1}, got ${tokens}`);
   }
+  if (!decoder.parts.log.mayBlockMainThread()) {
+    throw new DecoderError("bad-option", "rawDecodeLoop: expected a decoder without a logger: its log could not be heard meanwhile, and the loop would wait for it");
+  }
   using sequence = decoder.createSequence();
   const { llama, context, memory } = decoder.parts;
   await decoder.loop.lock.acquire();

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { DecoderError } from "./decoder-error.js";
 import type { Llama, Pointer } from "./native-bindings.js";
+import type { Prompt } from "./segments.js";
 
 /** How the next token is chosen. Without any of these: the most likely one. */
 export interface SamplingOptions {
@@ -59,8 +60,8 @@ export class SamplerChain {
   readonly #llama: Llama;
   #chain: Pointer | undefined;
 
-  /** @param recent token ids that came before, oldest first; the last `repeatLastN` count as said already */
-  constructor(llama: Llama, vocabularySize: number, sampling: Sampling, recent: readonly number[]) {
+  /** @param prompt its last `repeatLastN` tokens count as said already */
+  constructor(llama: Llama, vocabularySize: number, sampling: Sampling, prompt: Prompt) {
     this.#llama = llama;
     const chain = llama.sampler_chain_init({ ...llama.sampler_chain_default_params(), no_perf: true });
     this.#chain = chain;
@@ -76,7 +77,10 @@ export class SamplerChain {
       add(llama.sampler_init_temp(sampling.temperature));
       add(llama.sampler_init_dist(sampling.seed));
     }
-    if (penalises) for (const token of recent.slice(-sampling.repeatLastN)) llama.sampler_accept(chain, token);
+    if (penalises) {
+      const recent = prompt.runs.flatMap((run) => (run.type === "tokens" ? [...run.tokens.subarray(-sampling.repeatLastN)] : []));
+      for (const token of recent.slice(-sampling.repeatLastN)) llama.sampler_accept(chain, token);
+    }
   }
 
   /** Chooses a token from the last logits of the context's last decode, and remembers it. */

@@ -62,23 +62,20 @@ export class Sequence implements Disposable {
       if (this.#disposed) throw new DecoderError("disposed", "generate: the sequence was disposed while it was generating");
       return left || options.signal?.aborted === true;
     };
-    const recent = prompt.runs.flatMap((run) => (run.type === "tokens" ? [...run.tokens.subarray(-sampling.repeatLastN)] : []));
     const stream = new GenerationStream(
       async (emit) => {
-        const sampler = new SamplerChain(llama, vocabulary.size, sampling, recent);
-        try {
-          return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, contextLength, stopped }, emit);
-        } finally {
-          sampler[Symbol.dispose]();
-          this.#running = undefined;
-          if (this.#disposed) this.#host.release(this);
-        }
+        using sampler = new SamplerChain(llama, vocabulary.size, sampling, prompt);
+        return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, contextLength, stopped }, emit);
       },
       () => {
         left = true;
       },
     );
-    this.#running = stream.result.catch(() => undefined);
+    const ended = (): void => {
+      this.#running = undefined;
+      if (this.#disposed) this.#host.release(this);
+    };
+    this.#running = stream.result.then(ended, ended);
     return stream;
   }
 

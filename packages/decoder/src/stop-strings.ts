@@ -7,7 +7,7 @@ export interface StopCheck {
 /**
  * Cuts a stream of text before the first stop string, wherever the borders of its parts fall:
  * an end that could still become a stop string is held back until it is decided.
- * Of stop strings that are complete at the same time the one that starts first wins, then the longest.
+ * The stop string that is complete first wins; of those complete at the same character, the longest.
  */
 export class StopStrings {
   readonly #stops: readonly string[];
@@ -25,23 +25,18 @@ export class StopStrings {
   push(text: string): StopCheck {
     if (this.#stops.length === 0) return { text };
     const all = this.#held + text;
-    let found: { at: number; stop: string } | undefined;
+    let found: { readonly at: number; readonly end: number; readonly stop: string } | undefined;
     for (const stop of this.#stops) {
       const at = all.indexOf(stop);
       if (at < 0) continue;
-      if (found === undefined || at < found.at || (at === found.at && stop.length > found.stop.length)) found = { at, stop };
+      const end = at + stop.length;
+      if (found === undefined || end < found.end || (end === found.end && at < found.at)) found = { at, end, stop };
     }
     if (found !== undefined) {
       this.#held = "";
       return { text: all.slice(0, found.at), stop: found.stop };
     }
-    let keep = all.length;
-    for (let at = Math.max(0, all.length - this.#longest + 1); at < all.length; at++) {
-      if (this.#firstUnits.has(all.charCodeAt(at)) && this.#stops.some((stop) => stop.startsWith(all.slice(at)))) {
-        keep = at;
-        break;
-      }
-    }
+    const keep = this.#undecidedFrom(all);
     this.#held = all.slice(keep);
     return { text: all.slice(0, keep) };
   }
@@ -51,5 +46,13 @@ export class StopStrings {
     const held = this.#held;
     this.#held = "";
     return held;
+  }
+
+  /** Where an end begins that a stop string begins with, too. */
+  #undecidedFrom(all: string): number {
+    for (let at = Math.max(0, all.length - this.#longest + 1); at < all.length; at++) {
+      if (this.#firstUnits.has(all.charCodeAt(at)) && this.#stops.some((stop) => stop.startsWith(all.slice(at)))) return at;
+    }
+    return all.length;
   }
 }

@@ -1,4 +1,5 @@
 import { DecoderError } from "./decoder-error.js";
+import { cutLongRuns } from "./long-runs.js";
 import type { Llama, Pointer } from "./native-bindings.js";
 
 /** A special token and its spelling. */
@@ -17,11 +18,13 @@ export class Vocabulary {
   readonly #vocab: Pointer;
   readonly #pieces: (Uint8Array | undefined)[];
   readonly #endsGeneration: Uint8Array;
+  readonly #splitsByRegex: boolean;
   #scratch = new Uint8Array(256);
 
-  constructor(llama: Llama, vocab: Pointer) {
+  constructor(llama: Llama, vocab: Pointer, splitsByRegex: boolean) {
     this.#llama = llama;
     this.#vocab = vocab;
+    this.#splitsByRegex = splitsByRegex;
     this.size = llama.vocab_n_tokens(vocab);
     this.#pieces = new Array<Uint8Array | undefined>(this.size);
     this.#endsGeneration = new Uint8Array(this.size);
@@ -60,25 +63,20 @@ export class Vocabulary {
   /** `int32[T]`; see Decoder.tokenize. */
   tokenize(text: string, { specials = false, addBos = false }: { readonly specials?: boolean; readonly addBos?: boolean } = {}): Int32Array {
     if (typeof text !== "string") throw new DecoderError("bad-input", `tokenize: expected a string, got ${typeof text}`);
-    const bos: number[] = [];
+    const parts: Int32Array[] = [];
     if (addBos) {
       if (this.bos === undefined) throw new DecoderError("bad-option", "tokenize: addBos: this model has no token for the beginning of a text");
-      bos.push(this.bos.id);
+      parts.push(Int32Array.of(this.bos.id));
     }
-    const bytes = new TextEncoder().encode(text);
-    if (bytes.length === 0) return Int32Array.from(bos);
-    if (bytes.length > 0x3fffffff) throw new DecoderError("bad-input", `tokenize: expected at most 1 GiB of text, got ${bytes.length} bytes`);
-    // A token is rarely less than a byte, but a tokenizer may put a space in front: two more than the bytes nearly always suffice.
-    let tokens = new Int32Array(new ArrayBuffer((bytes.length + 2) * 4));
-    let count = this.#llama.tokenize(this.#vocab, bytes, bytes.length, tokens, tokens.length, false, specials);
-    if (count < 0 && count !== -0x80000000) {
-      tokens = new Int32Array(new ArrayBuffer(-count * 4));
-      count = this.#llama.tokenize(this.#vocab, bytes, bytes.length, tokens, tokens.length, false, specials);
+    // Only byte-pair tokenizers split by regular expressions, and only they tokenize a piece without a space put in front.
+    const pieces = this.#splitsByRegex ? cutLongRuns(text) : [text];
+    for (const piece of pieces) if (piece !== "") parts.push(this.#tokenizePiece(piece, specials));
+    const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
     }
-    if (count < 0) throw new DecoderError("bad-input", `tokenize: llama.cpp cannot tokenize this text of ${bytes.length} bytes`);
-    const all = new Int32Array(bos.length + count);
-    all.set(bos);
-    all.set(tokens.subarray(0, count), bos.length);
     return all;
   }
 
@@ -94,6 +92,20 @@ export class Vocabulary {
       count = this.#llama.detokenize(this.#vocab, ids, ids.length, bytes, bytes.length, false, specials);
     }
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, Math.max(0, count)));
+  }
+
+  #tokenizePiece(text: string, specials: boolean): Int32Array {
+    const bytes = new TextEncoder().encode(text);
+    if (bytes.length > 0x3fffffff) throw new DecoderError("bad-input", `tokenize: expected at most 1 GiB of text, got ${bytes.length} bytes`);
+    // A token is rarely less than a byte, but a tokenizer may put a space in front: two more than the bytes nearly always suffice.
+    let tokens = new Int32Array(new ArrayBuffer((bytes.length + 2) * 4));
+    let count = this.#llama.tokenize(this.#vocab, bytes, bytes.length, tokens, tokens.length, false, specials);
+    if (count < 0 && count !== -0x80000000) {
+      tokens = new Int32Array(new ArrayBuffer(-count * 4));
+      count = this.#llama.tokenize(this.#vocab, bytes, bytes.length, tokens, tokens.length, false, specials);
+    }
+    if (count < 0) throw new DecoderError("bad-input", `tokenize: llama.cpp cannot tokenize this text of ${bytes.length} bytes`);
+    return tokens.subarray(0, count);
   }
 
   #pieceBytes(id: number, special: boolean): Uint8Array {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
-import type { DeferredBytes, ExternalBytes, MemoryBytes, Tensor, WeightData } from "./tensor.js";
+import type { DeferredBytes, ExternalBytes, MemoryBytes, Tensor, Weight, WeightData } from "./tensor.js";
 
 /** A graph with up to this many bytes of weights is handed over in memory. */
 const memoryLimitBytes = 128 * 2 ** 20;
@@ -22,18 +22,22 @@ export interface ResolvedWeights {
  * Turns weights into bytes that a session can take: all in memory for a small graph, all in files for a large one, since
  * ONNX Runtime takes them from one place or the other. A large graph's deferred weights are written to one temporary
  * file that ONNX Runtime maps, because weights handed over in memory would exist twice, here and in the session.
+ * @param limitBytes weights of up to so many bytes make a small graph
  */
-export async function resolveWeights(graph: Graph): Promise<ResolvedWeights> {
+export async function resolveWeights(graph: Graph, limitBytes: number = memoryLimitBytes): Promise<ResolvedWeights> {
   const total = graph.weights.reduce((sum, { data }) => sum + data.byteLength, 0);
   const resolved = new Map<Tensor, MemoryBytes | ExternalBytes>();
-  if (total <= memoryLimitBytes) {
+  if (total <= limitBytes) {
     for (const { tensor, data } of graph.weights) resolved.set(tensor, await inMemory(data));
     return { data: resolved, release: async () => {} };
   }
-  const spilled: { tensor: Tensor; data: MemoryBytes | DeferredBytes }[] = [];
-  for (const { tensor, data } of graph.weights) {
-    if (isExternal(data) || data.byteLength < inlineLimitBytes) resolved.set(tensor, await keep(data));
-    else spilled.push({ tensor, data });
+  const needsFile = (data: WeightData): boolean => !isExternal(data) && data.byteLength >= inlineLimitBytes;
+  const temporary = graph.weights.some(({ data }) => needsFile(data));
+  const spilled: Weight[] = [];
+  for (const weight of graph.weights) {
+    const { tensor, data } = weight;
+    if (needsFile(data) || (temporary && isExternal(data) && onAnotherDrive(data.file))) spilled.push(weight);
+    else resolved.set(tensor, await keep(data));
   }
   if (spilled.length === 0) return { data: resolved, release: async () => {} };
   const folder = await mkdtemp(path.join(tmpdir(), "sightline-weights-"));
@@ -43,7 +47,7 @@ export async function resolveWeights(graph: Graph): Promise<ResolvedWeights> {
     await using handle = await open(file, "wx", 0o600);
     let byteOffset = 0;
     for (const { tensor, data } of spilled) {
-      const values = isDeferred(data) ? await data.read() : data;
+      const values = await inMemory(data);
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       for (let written = 0; written < bytes.length; ) {
         written += (await handle.write(bytes, written, bytes.length - written, byteOffset + written)).bytesWritten;
@@ -56,6 +60,11 @@ export async function resolveWeights(graph: Graph): Promise<ResolvedWeights> {
     await release();
     throw error;
   }
+}
+
+/** One folder must hold all files that a session maps, and Windows' drives have none in common. */
+function onAnotherDrive(file: string): boolean {
+  return path.parse(path.resolve(file)).root !== path.parse(tmpdir()).root;
 }
 
 function isDeferred(data: WeightData): data is DeferredBytes {

@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "onnxruntime-node";
@@ -127,32 +128,40 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
 
 async function open(graph: Graph, device: Exclude<Device, "auto">, options: SessionOptions): Promise<Session> {
   const weights = await resolveWeights(graph);
-  const folder = commonFolder([...weights.data.values()].flatMap((data) => (ArrayBuffer.isView(data) ? [] : [data.file])));
-  const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, file));
-  const native: InferenceSession.SessionOptions = {
-    executionProviders: [device],
-    intraOpNumThreads: options.threads ?? availableParallelism(),
-    interOpNumThreads: 1,
-    graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
-    externalData: memory.map(({ location, data }) => ({ path: location, data })),
-    extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
-  };
-  if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
   try {
+    const files = await realPaths([...weights.data.values()].flatMap((data) => (ArrayBuffer.isView(data) ? [] : [data.file])));
+    const folder = commonFolder([...files.values()]);
+    const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, files.get(file) as string));
+    const native: InferenceSession.SessionOptions = {
+      executionProviders: [device],
+      intraOpNumThreads: options.threads ?? availableParallelism(),
+      interOpNumThreads: 1,
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+      externalData: memory.map(({ location, data }) => ({ path: location, data })),
+      extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
+    };
+    if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
     const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
     return session;
   } catch (cause) {
     await weights.release();
+    if (cause instanceof GraphError) throw cause;
     throw new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
   }
 }
 
+/** Files by their real paths: ONNX Runtime follows links before it checks that a file lies in the folder of the weights. */
+async function realPaths(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const unique = [...new Set(files)];
+  return new Map(await Promise.all(unique.map(async (file) => [file, await realpath(file)] as const)));
+}
+
 /** The deepest folder that holds every external file: ONNX Runtime refuses locations that leave it. */
 function commonFolder(files: readonly string[]): string {
-  const unique = [...new Set(files.map((file) => path.dirname(path.resolve(file))))];
+  const unique = [...new Set(files.map((file) => path.dirname(file)))];
   let common = unique[0] ?? process.cwd();
   for (const folder of unique) {
     while (!`${folder}${path.sep}`.startsWith(common.endsWith(path.sep) ? common : `${common}${path.sep}`)) common = path.dirname(common);

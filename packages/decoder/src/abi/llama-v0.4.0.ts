@@ -263,8 +263,8 @@ const multiAxisRopeTypes: ReadonlySet<number> = new Set([8, 24, 40]);
 /** `llama_flash_attn_type`. */
 const flashAttention: { readonly auto: number; readonly off: number } = { auto: -1, off: 0 };
 
-/** `LLAMA_VOCAB_TYPE_NONE`: a model without a tokenizer. */
-const vocabTypeNone = 0;
+/** `llama_vocab_type`: no tokenizer, and byte pairs. */
+const vocabType: { readonly none: number; readonly bytePairs: number } = { none: 0, bytePairs: 2 };
 
 /** Everything that depends on the release. */
 export const llamaV040: {
@@ -279,7 +279,7 @@ export const llamaV040: {
   readonly expectedContextDefaults: Defaults;
   readonly multiAxisRopeTypes: ReadonlySet<number>;
   readonly flashAttention: { readonly auto: number; readonly off: number };
-  readonly vocabTypeNone: number;
+  readonly vocabType: { readonly none: number; readonly bytePairs: number };
 } = {
   release,
   packageVersion,
@@ -292,5 +292,5 @@ export const llamaV040: {
   expectedContextDefaults,
   multiAxisRopeTypes,
   flashAttention,
-  vocabTypeNone,
+  vocabType,
 };
