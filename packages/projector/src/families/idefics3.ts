@@ -8,7 +8,7 @@ import { matrixShape } from "../tensor-shapes.js";
 export const idefics3: ProjectorFamily = (source) => {
   const key = "clip.vision.projector.scale_factor";
   const factor = source.metadata.get(key);
-  if (typeof factor !== "number" || factor < 1) throw new ProjectorError(`${source.path}: expected ${key} to be a whole number, got ${String(factor)}`);
+  if (typeof factor !== "number" || !Number.isInteger(factor) || factor < 1) throw new ProjectorError(`${source.path}: expected ${key} to be a whole number of at least 1, got ${String(factor)}`);
   const [outputWidth, width] = matrixShape(source, "mm.model.fc.weight");
   return {
     type: "idefics3",
