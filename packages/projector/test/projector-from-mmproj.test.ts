@@ -106,7 +106,7 @@ describe("idefics3", () => {
 
   it("is refused without a scale factor", async () => {
     await using source = await mmproj(type("idefics3"), { "mm.model.fc.weight": filled(1, 5, 12) });
-    expect(() => projectorFromMmproj(source)).toThrow(/expected clip.vision.projector.scale_factor to be a whole number, got undefined/);
+    expect(() => projectorFromMmproj(source)).toThrow(/expected clip.vision.projector.scale_factor to be a whole number of at least 1, got undefined/);
   });
 
   it.each([["float32", 1.5], ["int32", 0]] as const)("is refused with a scale factor of type %s and value %d", async (valueType, value) => {
