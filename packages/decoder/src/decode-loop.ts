@@ -2,7 +2,7 @@ import type { Batch } from "./batch.js";
 import type { CacheContents } from "./cache-contents.js";
 import { DecoderError } from "./decoder-error.js";
 import { FairMutex } from "./fair-mutex.js";
-import { readFloat, type Llama, type NativeBatch, type Pointer } from "./native-bindings.js";
+import { readFloat, readFloats, type Llama, type NativeBatch, type Pointer } from "./native-bindings.js";
 import type { NativeLog } from "./native-log.js";
 import type { SamplerChain } from "./samplers.js";
 import type { Prompt } from "./segments.js";
@@ -66,12 +66,12 @@ export class DecodeLoop {
 
   /**
    * Brings a prompt into the cache, reusing the prefix that is there, in batches of at most the batch's capacity.
-   * `onRows` hears of every batch.
    * @param stopped asked before each batch; true ends the prefill
-   * @returns positions reused, and the first token, absent when stopped
+   * @param atEnd runs after the last batch, while its logits are the context's
+   * @returns positions reused, and what `atEnd` returned; that is absent when stopped
    * @throws DecoderError `decode-failed`; the cache then holds what `lane.contents` says
    */
-  async prefill(lane: Lane, prompt: Prompt, sampler: SamplerChain | undefined, stopped: () => boolean): Promise<{ reused: number; token?: number }> {
+  async prefill<T>(lane: Lane, prompt: Prompt, stopped: () => boolean, atEnd: () => T): Promise<{ readonly reused: number; readonly last?: T }> {
     await this.lock.acquire();
     let reused: number;
     try {
@@ -101,7 +101,7 @@ export class DecodeLoop {
           position += to - from;
           if (run.type === "tokens") lane.contents.addTokens(run.tokens.subarray(from, to));
           else if (to === run.length) lane.contents.addEmbeddings(run.id, run.length);
-          if (wantsLogits && sampler !== undefined) return { reused, token: this.#sample(sampler) };
+          if (wantsLogits) return { reused, last: atEnd() };
         } finally {
           this.lock.release();
         }
@@ -119,7 +119,7 @@ export class DecodeLoop {
       const position = lane.contents.length;
       this.#check(this.#llama.decode(this.#context, this.#batch.fillToken(token, position, lane.slot)), position, 1);
       lane.contents.addToken(token);
-      const next = this.#sample(sampler);
+      const next = this.sample(sampler);
       this.#measured(performance.now() - start);
       return next;
     } finally {
@@ -135,7 +135,7 @@ export class DecodeLoop {
       const position = lane.contents.length;
       await this.#decodeOnWorker(this.#batch.fillToken(token, position, lane.slot), position, 1);
       lane.contents.addToken(token);
-      const next = this.#sample(sampler);
+      const next = this.sample(sampler);
       this.#measured(performance.now() - start);
       return next;
     } finally {
@@ -143,14 +143,15 @@ export class DecodeLoop {
     }
   }
 
-  /** Empties a sequence's part of the cache, when nobody decodes. */
-  async clear(slot: number): Promise<void> {
-    await this.lock.acquire();
-    try {
-      this.#llama.memory_seq_rm(this.#memory, slot, -1, -1);
-    } finally {
-      this.lock.release();
-    }
+  /** Chooses the token after the last decode. Only inside `atEnd`: another sequence's decode replaces the logits. */
+  sample(sampler: SamplerChain): number {
+    this.#lastLogits();
+    return sampler.sample(this.#context);
+  }
+
+  /** `float32[V]` after the last decode, copied. Only inside `atEnd`. */
+  logits(vocabularySize: number): Float32Array {
+    return readFloats(this.#lastLogits(), vocabularySize);
   }
 
   #measured(milliseconds: number): void {
@@ -183,13 +184,14 @@ export class DecodeLoop {
     throw new DecoderError("decode-failed", `generate: llama_decode of ${rows} rows at position ${position} returned ${status}: ${reason}`);
   }
 
-  #sample(sampler: SamplerChain): number {
+  /** The address of `float32[V]`, the logits of the last row decoded. */
+  #lastLogits(): Pointer {
     const logits = this.#llama.get_logits_ith(this.#context, -1);
     // One NaN in the last hidden state makes every logit NaN, and llama.cpp's samplers sort them, which C++ leaves undefined.
     if (logits === null || Number.isNaN(readFloat(logits))) {
       throw new DecoderError("decode-failed", `generate: the model gave ${logits === null ? "no logits" : "logits that are not numbers"}: are its weights damaged?`);
     }
-    return sampler.sample(this.#context);
+    return logits;
   }
 }
 

@@ -40,7 +40,7 @@ export async function generateText(
 
   // Tokens are generated in the callers' next turn, so that `generate` returns before its first chunk.
   await turnEventLoop();
-  const { reused, token: firstToken } = await loop.prefill(lane, prompt, maxTokens > 0 ? sampler : undefined, stopped);
+  const { reused, last: firstToken } = await loop.prefill(lane, prompt, stopped, () => (maxTokens > 0 ? loop.sample(sampler) : undefined));
   const firstAt = performance.now();
   let lastAt = firstAt;
   let turnedAt = firstAt;

@@ -35,14 +35,15 @@ export interface Prompt {
  * @throws DecoderError `bad-input`, `unsupported-model`
  */
 export function readSegments(
+  caller: string,
   segments: readonly Segment[],
   model: { readonly embeddingWidth: number; readonly takesEmbeddings: boolean; readonly vocabulary: Vocabulary },
 ): Prompt {
-  if (!Array.isArray(segments)) throw new DecoderError("bad-input", `generate: segments: expected an array, got ${typeof segments}`);
+  if (!Array.isArray(segments)) throw new DecoderError("bad-input", `${caller}: segments: expected an array, got ${typeof segments}`);
   const runs: Run[] = [];
   let [tokenCount, embeddingCount] = [0, 0];
   for (const [index, segment] of segments.entries()) {
-    const where = `generate: segments[${index}]`;
+    const where = `${caller}: segments[${index}]`;
     if (segment.type === "tokens") {
       if (!(segment.tokens instanceof Int32Array)) throw new DecoderError("bad-input", `${where}.tokens: expected an Int32Array`);
       if (segment.tokens.length === 0) continue;
@@ -67,7 +68,7 @@ export function readSegments(
     }
   }
   const length = tokenCount + embeddingCount;
-  if (length === 0) throw new DecoderError("bad-input", "generate: segments: expected at least one token or embedding, got none");
+  if (length === 0) throw new DecoderError("bad-input", `${caller}: segments: expected at least one token or embedding, got none`);
   return { runs, length, tokenCount, embeddingCount };
 }
 

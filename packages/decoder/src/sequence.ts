@@ -5,7 +5,7 @@ import { generateText } from "./generate-text.js";
 import { GenerationStream, type GenerateOptions, type Generation } from "./generation.js";
 import type { Llama } from "./native-bindings.js";
 import { resolveSampling, SamplerChain } from "./samplers.js";
-import { readSegments, type Segment } from "./segments.js";
+import { readSegments, type Prompt, type Segment } from "./segments.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 /** What a sequence uses of its decoder. */
@@ -42,21 +42,11 @@ export class Sequence implements Disposable {
    *   longer than the context, `unsupported-model` for embeddings in a model with multi-axis positions, `busy`, `disposed`
    */
   generate(segments: readonly Segment[], options: GenerateOptions = {}): Generation {
-    if (this.#disposed) throw new DecoderError("disposed", "generate: this sequence is disposed; create another with decoder.createSequence()");
-    if (this.#running !== undefined) {
-      throw new DecoderError("busy", "generate: this sequence is still generating; await the result before, or use a second sequence");
-    }
+    this.#checkFree("generate");
     const { llama, loop, vocabulary, contextLength } = this.#host;
     const { maxTokens, stop } = checkOptions(options);
     const sampling = resolveSampling(options.sampling);
-    const prompt = readSegments(segments, this.#host);
-    if (prompt.length > contextLength) {
-      throw new DecoderError(
-        "context-full",
-        `generate: the prompt has ${prompt.length} positions (${prompt.tokenCount} tokens, ${prompt.embeddingCount} embeddings), ` +
-          `the context ${contextLength}; shorten the prompt or load the decoder with a larger contextLength`,
-      );
-    }
+    const prompt = this.#readPrompt("generate", segments);
     let left = false;
     const stopped = (): boolean => {
       if (this.#disposed) throw new DecoderError("disposed", "generate: the sequence was disposed while it was generating");
@@ -71,12 +61,27 @@ export class Sequence implements Disposable {
         left = true;
       },
     );
-    const ended = (): void => {
-      this.#running = undefined;
-      if (this.#disposed) this.#host.release(this);
-    };
-    this.#running = stream.result.then(ended, ended);
+    this.#occupy(stream.result);
     return stream;
+  }
+
+  /**
+   * `float32[V]`: the logits of the token after a prompt. The prompt stays in the cache, as after `generate`.
+   * @throws DecoderError as `generate` does, as a rejection
+   */
+  async logits(segments: readonly Segment[]): Promise<Float32Array> {
+    this.#checkFree("logits");
+    const { loop, vocabulary } = this.#host;
+    const prompt = this.#readPrompt("logits", segments);
+    const stopped = (): boolean => {
+      if (this.#disposed) throw new DecoderError("disposed", "logits: the sequence was disposed meanwhile");
+      return false;
+    };
+    const prefill = loop.prefill(this.#lane, prompt, stopped, () => loop.logits(vocabulary.size));
+    this.#occupy(prefill);
+    const { last } = await prefill;
+    if (last === undefined) throw new DecoderError("decode-failed", "logits: the prompt gave none");
+    return last;
   }
 
   /** Gives the slot back. A generation under way ends after its current token, with a `disposed` error. */
@@ -88,6 +93,32 @@ export class Sequence implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #checkFree(caller: string): void {
+    if (this.#disposed) throw new DecoderError("disposed", `${caller}: this sequence is disposed; create another with decoder.createSequence()`);
+    if (this.#running !== undefined) {
+      throw new DecoderError("busy", `${caller}: this sequence is still generating; await the result before, or use a second sequence`);
+    }
+  }
+
+  #readPrompt(caller: string, segments: readonly Segment[]): Prompt {
+    const prompt = readSegments(caller, segments, this.#host);
+    const { contextLength } = this.#host;
+    if (prompt.length <= contextLength) return prompt;
+    throw new DecoderError(
+      "context-full",
+      `${caller}: the prompt has ${prompt.length} positions (${prompt.tokenCount} tokens, ${prompt.embeddingCount} embeddings), ` +
+        `the context ${contextLength}; shorten the prompt or load the decoder with a larger contextLength`,
+    );
+  }
+
+  #occupy(work: Promise<unknown>): void {
+    const ended = (): void => {
+      this.#running = undefined;
+      if (this.#disposed) this.#host.release(this);
+    };
+    this.#running = work.then(ended, ended);
   }
 
   /** @internal The slot's number in llama.cpp. */

@@ -1,7 +1,7 @@
 export interface TagOptions {
-  /** Probability from which a label counts; 0.5 when left out. */
+  /** Probability from which a label counts, 0 to 1; 0.5 when left out. */
   readonly threshold?: number;
-  /** How a label is put to the text tower; `{label}` stands for it. */
+  /** How a label is put to the text tower; `{label}` stands for it. "a photo of a {label}" when left out. */
   readonly template?: string;
   readonly signal?: AbortSignal;
 }
@@ -13,14 +13,36 @@ export interface Tag {
 }
 
 export interface TagResult {
-  /** Every label, the likeliest first. */
+  /** Every label once, the likeliest first. */
   readonly tags: readonly Tag[];
   /** Whether no label reaches the threshold. */
   readonly noneOfTheAbove: boolean;
 }
 
-/** Labels with the sigmoid of their logits, the likeliest first. */
-export function rankTags(labels: readonly string[], logits: Float32Array, threshold: number): TagResult {
+/** What to ask the text tower about: labels without blank ones and repetitions, and the phrase for each. */
+export interface LabelPhrases {
+  readonly labels: readonly string[];
+  readonly phrases: readonly string[];
+}
+
+/**
+ * Labels, trimmed, put into a template.
+ * @throws RangeError when the template has no place for the label
+ */
+export function labelPhrases(labels: readonly string[], template: string = "a photo of a {label}"): LabelPhrases {
+  if (!template.includes("{label}")) throw new RangeError(`labelPhrases: expected a template with {label} in it, got ${JSON.stringify(template)}`);
+  const distinct = [...new Set(labels.map((label) => label.trim()))].filter((label) => label !== "");
+  // A function, because "$&" in a label would mean something in a replacement string.
+  return { labels: distinct, phrases: distinct.map((label) => template.replaceAll("{label}", () => label)) };
+}
+
+/**
+ * Labels with the sigmoid of their logits, the likeliest first.
+ * @param logits float32[labels]
+ * @throws RangeError when the threshold is no probability
+ */
+export function rankTags(labels: readonly string[], logits: Float32Array, threshold: number = 0.5): TagResult {
+  if (!(threshold >= 0 && threshold <= 1)) throw new RangeError(`rankTags: expected a threshold from 0 to 1, got ${threshold}`);
   const tags = labels
     .map((label, i) => ({ label, probability: 1 / (1 + Math.exp(-(logits[i] as number))) }))
     .sort((a, b) => b.probability - a.probability);
