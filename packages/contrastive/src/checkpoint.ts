@@ -30,19 +30,22 @@ export async function saveCheckpoint(path: string, parameters: ParameterSet, sta
 
 /**
  * Loads a checkpoint into parameters and a fresh optimiser state.
- * @throws TrainingError when a parameter is missing or has another shape
+ * @throws TrainingError when a parameter or a moment is missing or has another shape
  */
 export async function loadCheckpoint(path: string, parameters: ParameterSet, optimizer: AdamWState): Promise<TrainingState> {
   await using file = await openSafetensors(path);
-  for (const { name, shape } of parameters.slots) {
+  const { firstMoment, secondMoment } = optimizer;
+  const moments = [
+    { name: "adamw.first_moment", shape: [firstMoment.length], into: firstMoment },
+    { name: "adamw.second_moment", shape: [secondMoment.length], into: secondMoment },
+  ];
+  for (const { name, shape, into } of [...parameters.slots.map(({ name, shape }) => ({ name, shape, into: parameters.get(name) })), ...moments]) {
     const stored = file.tensors.get(name);
     if (!stored || stored.shape.join() !== shape.join()) {
       throw new TrainingError(`loadCheckpoint: "${name}" expected [${shape.join(", ")}], got ${stored ? `[${stored.shape.join(", ")}]` : "nothing"} in ${path}`);
     }
-    parameters.get(name).set(await file.readFloat32(name));
+    into.set(await file.readFloat32(name));
   }
-  optimizer.firstMoment.set(await file.readFloat32("adamw.first_moment"));
-  optimizer.secondMoment.set(await file.readFloat32("adamw.second_moment"));
   optimizer.step = Number(file.metadata.get("optimizer_step"));
   return { optimizer, step: Number(file.metadata.get("step")) };
 }
