@@ -83,7 +83,7 @@ describe("a checkpoint", () => {
     );
   });
 
-  it("that is no checkpoint but weights alone is refused", async () => {
+  it("that is damaged is refused by its name", async () => {
     const file = path.join(folder, "damaged.safetensors");
     await writeFile(file, new Uint8Array(20));
     const parameters = started();
