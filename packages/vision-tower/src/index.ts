@@ -8,7 +8,15 @@ export {
   type SiglipVisionConfig,
 } from "./models/siglip-vision.js";
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
-export { loadSiglip, Siglip, SiglipDisposedError, type ImageEmbeddings, type LoadSiglipOptions } from "./siglip.js";
+export {
+  loadSiglip,
+  Siglip,
+  SiglipDisposedError,
+  type EncodeOptions,
+  type ImageEmbeddings,
+  type LoadSiglipOptions,
+  type SiglipTower,
+} from "./siglip.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision.js";

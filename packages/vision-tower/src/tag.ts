@@ -36,13 +36,17 @@ export function labelPhrases(labels: readonly string[], template: string = "a ph
   return { labels: distinct, phrases: distinct.map((label) => template.replaceAll("{label}", () => label)) };
 }
 
+/** The threshold of the options, or 0.5. Throws RangeError when it is no probability. */
+export function thresholdOf({ threshold = 0.5 }: TagOptions): number {
+  if (!(threshold >= 0 && threshold <= 1)) throw new RangeError(`thresholdOf: expected a threshold from 0 to 1, got ${threshold}`);
+  return threshold;
+}
+
 /**
  * Labels with the sigmoid of their logits, the likeliest first.
  * @param logits float32[labels]
- * @throws RangeError when the threshold is no probability
  */
-export function rankTags(labels: readonly string[], logits: Float32Array, threshold: number = 0.5): TagResult {
-  if (!(threshold >= 0 && threshold <= 1)) throw new RangeError(`rankTags: expected a threshold from 0 to 1, got ${threshold}`);
+export function rankTags(labels: readonly string[], logits: Float32Array, threshold: number): TagResult {
   const tags = labels
     .map((label, i) => ({ label, probability: 1 / (1 + Math.exp(-(logits[i] as number))) }))
     .sort((a, b) => b.probability - a.probability);

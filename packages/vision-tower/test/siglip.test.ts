@@ -1,25 +1,39 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Graph, l2Normalize, openSession } from "@sightline/graph";
-import type { TensorValue } from "@sightline/graph";
-import { openWeights, writeSafetensors } from "@sightline/weights";
+import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { loadSiglip, patchesOf, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding, SiglipDisposedError, weightParameters } from "../src/index.js";
-import type { Siglip } from "../src/index.js";
-import { rankTags } from "../src/tag.js";
+import { ConfigError, decodeImage, ImageError, loadSiglip, SiglipDisposedError } from "../src/index.js";
+import { labelPhrases } from "../src/tag.js";
 import { goldenTensors } from "./golden-tensors.js";
-import type { GoldenTensor } from "./golden-tensors.js";
 import { goldenPath } from "./goldens.js";
 
+// Reference: transformers' SiglipModel in float32, by tools/reference/siglip.
 const patchTolerance = 2e-4;
 const embeddingTolerance = 1e-4;
-const images = [goldenPath("photo.jpg"), goldenPath("photo-crop.png")];
+const logitTolerance = 1e-2;
 
-/** The mini model's SigLIP checkpoint, which has a tokenizer; the goldens have none. */
-const mini = path.join(path.dirname(createRequire(import.meta.url).resolve("@sightline/mini/package.json")), "siglip");
+const photos = [goldenPath("photo.jpg"), goldenPath("photo-crop.png")];
+
+function furthest(got: Float32Array, want: ArrayLike<number>): number {
+  expect(got.length).toBe(want.length);
+  return got.reduce<number>((most, value, i) => Math.max(most, Math.abs(value - (want[i] as number))), 0);
+}
+
+function unit(rows: Float32Array, width: number): Float32Array {
+  return rows.map((value, i) => value / Math.hypot(...rows.subarray(i - (i % width), i - (i % width) + width)));
+}
+
+/** Random weights give tiny probabilities, which only their logits tell apart. */
+function logitOf(probability: number = Number.NaN): number {
+  return Math.log(probability / (1 - probability));
+}
+
+function goldenFloats(model: string): (name: string) => Float32Array {
+  const tensors = goldenTensors(`${model}/outputs.safetensors`);
+  return (name) => tensors.get(name)?.data as Float32Array;
+}
 
 let folder: string;
 beforeAll(async () => {
@@ -27,172 +41,216 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function furthest(got: Float32Array, want: Float32Array): number {
-  expect(got.length).toBe(want.length);
-  return got.reduce((most, value, i) => Math.max(most, Math.abs(value - want[i]!)), 0);
+let copies = 0;
+
+/** A copy of the bfloat16 golden with a tokenizer, and with changes to its configuration and tensors. */
+async function checkpoint(change: { config?: object; tensors?: (all: TensorToWrite[]) => TensorToWrite[]; without?: string } = {}): Promise<string> {
+  const directory = path.join(folder, String(copies++));
+  await cp(goldenPath("siglip-bfloat16"), directory, { recursive: true });
+  await cp(goldenPath("tokenizers/sentencepiece"), directory, { recursive: true });
+  if (change.config) {
+    const file = path.join(directory, "config.json");
+    await writeFile(file, JSON.stringify({ ...(JSON.parse(await readFile(file, "utf8")) as object), ...change.config }));
+  }
+  if (change.tensors) {
+    await using source = await openWeights(goldenPath("siglip-bfloat16"));
+    const all: TensorToWrite[] = [];
+    for (const { name, dtype, shape } of source.tensors.values()) all.push({ name, dtype, shape, data: await source.readBytes(name) });
+    await writeSafetensors(path.join(directory, "model.safetensors"), change.tensors(all));
+  }
+  if (change.without !== undefined) await rm(path.join(directory, change.without));
+  return directory;
 }
 
-function normalizedRows(rows: Float32Array, width: number): Float32Array {
-  return rows.map((value, i) => {
-    const start = Math.floor(i / width) * width;
-    return value / Math.hypot(...rows.subarray(start, start + width));
-  });
-}
+describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded"])("loadSiglip of %s", (model) => {
+  const golden = goldenFloats(model);
 
-function sigmoid(x: number): number {
-  return 1 / (1 + Math.exp(-x));
-}
-
-describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded"])("a checkpoint as transformers saves it, %s", (model) => {
-  const golden = goldenTensors(`${model}/outputs.safetensors`);
-  const floats = (name: string): Float32Array => golden.get(name)!.data as Float32Array;
-
-  it("gives transformers' patch tokens and embeddings of images", async () => {
+  it("encodes photos as transformers does", async () => {
     await using siglip = await loadSiglip(goldenPath(model), { threads: 1 });
-    const { patchTokens, pooled, batch, patches, width } = await siglip.encodeImages(images);
-    expect([batch, patches, width]).toEqual(golden.get("patch_tokens")!.shape);
-    expect(furthest(patchTokens, floats("patch_tokens"))).toBeLessThan(patchTolerance);
-    expect(furthest(normalizedRows(pooled, width), floats("image_embeddings"))).toBeLessThan(embeddingTolerance);
+    const { patchTokens, pooled, batch, width, patches } = await siglip.encodeImages(photos);
+    expect([batch, patches * width * batch]).toEqual([2, patchTokens.length]);
+    expect(furthest(patchTokens, golden("patch_tokens"))).toBeLessThan(patchTolerance);
+    expect(furthest(pooled, golden("image_pooled"))).toBeLessThan(patchTolerance);
+    expect(furthest(unit(pooled, width), golden("image_embeddings"))).toBeLessThan(embeddingTolerance);
   });
 
-  it("gives transformers' logits for its texts", async () => {
+  it("gives transformers' logits for photos and token ids", async () => {
     await using siglip = await loadSiglip(goldenPath(model), { threads: 1 });
-    const { pooled } = await siglip.encodeImages(images);
-    const got = siglip.logits(pooled, floats("text_pooled"));
-    expect(got.length).toBe(floats("logits_per_image").length);
-    // The logits are the cosines times t.
-    expect(furthest(got, floats("logits_per_image"))).toBeLessThan(embeddingTolerance * Math.max(1, siglip.logitScale));
+    const tokens = goldenTensors(`${model}/outputs.safetensors`).get("input_ids");
+    const { pooled, width } = await siglip.encodeImages(photos);
+    const texts = await siglip.encodeTokens({ ids: tokens?.data as BigInt64Array, shape: tokens?.shape as [number, number] });
+    expect(furthest(unit(texts, width), golden("text_embeddings"))).toBeLessThan(embeddingTolerance);
+    expect(furthest(siglip.logits(pooled, texts), golden("logits_per_image"))).toBeLessThan(logitTolerance);
+  });
+});
+
+describe("Siglip.encodeImages", () => {
+  it("gives each image of a long batch what it gets alone, files and decoded images alike", async () => {
+    await using siglip = await loadSiglip(goldenPath("siglip-float16"), { threads: 1 });
+    const alone = await Promise.all(photos.map((photo) => siglip.encodeImages([photo])));
+    const images = Array.from({ length: 11 }, (_, i) => photos[i % 2] as string);
+    const mixed = await siglip.encodeImages([await decodeImage(images[0] as string), ...images.slice(1)]);
+    expect(mixed.batch).toBe(11);
+    for (let i = 0; i < images.length; i++) {
+      const row = mixed.pooled.subarray(i * mixed.width, (i + 1) * mixed.width);
+      expect(furthest(row, alone[i % 2]?.pooled as Float32Array)).toBeLessThan(1e-5);
+    }
   });
 
-  it("gives transformers' embeddings of texts, widened from the file", async () => {
-    await using siglip = await loadSiglip(goldenPath(model), { threads: 1 });
-    await using source = await openWeights(goldenPath(model));
-    const graph = new Graph();
-    const ids = graph.input("ids", "int64", ["B", siglip.config.text.maxTokens]);
-    graph.output("embeddings", l2Normalize(siglipTextEmbedding(ids, weightParameters(graph, source), siglip.config.text, { fused: true })));
-    await using session = await openSession(graph, { device: "cpu", threads: 1 });
-    const { shape, data } = golden.get("input_ids") as GoldenTensor;
-    const { embeddings } = await session.run({ ids: { dtype: "int64", shape, data } as TensorValue });
-    expect(furthest(embeddings!.data as Float32Array, floats("text_embeddings"))).toBeLessThan(embeddingTolerance);
+  it("gives empty arrays for no images", async () => {
+    await using siglip = await loadSiglip(goldenPath("siglip-float16"));
+    const { patchTokens, pooled, batch } = await siglip.encodeImages([]);
+    expect([patchTokens.length, pooled.length, batch]).toEqual([0, 0, 0]);
   });
+
+  it("rejects with the signal's reason, and with the image's own error", async () => {
+    await using siglip = await loadSiglip(goldenPath("siglip-float16"));
+    await expect(siglip.encodeImages([photos[0] as string], { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    await expect(siglip.encodeImages([path.join(folder, "none.png")])).rejects.toThrow(ImageError);
+  });
+});
+
+describe("Siglip.encodeTexts", () => {
+  it("gives each text of a long list what it gets alone", async () => {
+    await using siglip = await loadSiglip(await checkpoint(), { threads: 1 });
+    const { projectionWidth } = siglip.config.text;
+    const texts = Array.from({ length: 70 }, (_, i) => `a photo of ${"abcdefg"[i % 7]} ${"hijklmnopq"[Math.floor(i / 7)]}`);
+    const all = await siglip.encodeTexts(texts);
+    const last = await siglip.encodeTexts(texts.slice(-1));
+    expect(furthest(all.subarray(-projectionWidth), last)).toBeLessThan(1e-5);
+    expect(furthest(all.subarray(0, projectionWidth), last)).toBeGreaterThan(1e-3);
+    expect(await siglip.encodeTexts([])).toHaveLength(0);
+  });
+
+  it("says that there is no tokenizer, while images still work", async () => {
+    await using siglip = await loadSiglip(await checkpoint({ without: "tokenizer.json" }));
+    await expect(siglip.encodeTexts(["a cat"])).rejects.toThrow(/tokenizer\.json: no such file/);
+    expect((await siglip.encodeImages(photos)).batch).toBe(2);
+  });
+});
+
+describe("Siglip.logits", () => {
+  it("scales and shifts cosines", async () => {
+    await using siglip = await loadSiglip(goldenPath("siglip-sharded"));
+    const { width } = siglip.config.vision;
+    const axis = (at: number, length: number): Float32Array => Float32Array.from({ length: width }, (_, i) => (i === at ? length : 0));
+    const { logitScale: scale = Number.NaN, logitBias: bias = Number.NaN } = siglip;
+    const texts = Float32Array.of(...axis(0, 7), ...axis(1, 1), ...axis(0, -2));
+    expect(furthest(siglip.logits(axis(0, 3), texts), [scale + bias, bias, bias - scale])).toBeLessThan(1e-4);
+    expect(() => siglip.logits(new Float32Array(width + 1), texts)).toThrow(`expected x to be rows of ${width} values, got ${width + 1} values`);
+  });
+});
+
+describe("Siglip.tag", () => {
+  it("gives every label its own probability, sorted, whatever the others are", async () => {
+    await using siglip = await loadSiglip(await checkpoint(), { threads: 1 });
+    const labels = ["cat", "dog", "two red cars"];
+    const { tags } = await siglip.tag(photos[0] as string, labels, { template: "{label}!" });
+    expect(tags.map(({ label }) => label).sort()).toEqual(labels);
+    expect(tags.map(({ probability }) => probability)).toEqual(tags.map(({ probability }) => probability).sort((a, b) => b - a));
+    const { pooled } = await siglip.encodeImages([photos[0] as string]);
+    for (const { label, probability } of tags) {
+      const [logit] = siglip.logits(pooled, await siglip.encodeTexts([`${label}!`]));
+      expect(logitOf(probability)).toBeCloseTo(logit as number, 3);
+      const [alone] = (await siglip.tag(photos[0] as string, [label], { template: "{label}!" })).tags;
+      expect(logitOf(alone?.probability)).toBeCloseTo(logit as number, 3);
+    }
+  });
+
+  it("says that none holds when none reaches the threshold", async () => {
+    await using siglip = await loadSiglip(await checkpoint());
+    const { tags } = await siglip.tag(photos[0] as string, ["cat", "dog"]);
+    const best = tags[0]?.probability as number;
+    expect((await siglip.tag(photos[0] as string, ["cat", "dog"], { threshold: best * 0.99 })).noneOfTheAbove).toBe(false);
+    expect((await siglip.tag(photos[0] as string, ["cat", "dog"], { threshold: best * 1.01 })).noneOfTheAbove).toBe(true);
+  });
+
+  it("counts repeated labels once and leaves blank ones out", async () => {
+    await using siglip = await loadSiglip(await checkpoint());
+    const { tags } = await siglip.tag(photos[0] as string, ["cat", " cat", "", "  ", "dog", "cat"]);
+    expect(tags.map(({ label }) => label).sort()).toEqual(["cat", "dog"]);
+    expect(await siglip.tag(photos[0] as string, [""])).toEqual({ tags: [], noneOfTheAbove: true });
+  });
+
+  it("takes $ in a label as it stands", () => {
+    expect(labelPhrases(["$& $1"], "a {label}, {label}").phrases).toEqual(["a $& $1, $& $1"]);
+  });
+
+  it.each([[{ threshold: 1.5 }, /threshold from 0 to 1, got 1.5/], [{ threshold: Number.NaN }, /got NaN/], [{ template: "a photo" }, /template with \{label\} in it, got "a photo"/]])(
+    "refuses %o",
+    async (options, message) => {
+      await using siglip = await loadSiglip(await checkpoint());
+      await expect(siglip.tag(photos[0] as string, ["cat"], options)).rejects.toThrow(message);
+    },
+  );
 });
 
 describe("loadSiglip", () => {
+  it("names a tensor whose shape is not the configuration's, with both shapes", async () => {
+    const { text_config } = JSON.parse(await readFile(goldenPath("siglip-bfloat16/config.json"), "utf8")) as { text_config: object };
+    const directory = await checkpoint({ config: { text_config: { ...text_config, intermediate_size: 100 } } });
+    await expect(loadSiglip(directory)).rejects.toThrow(
+      /model\.safetensors: "text_model\.encoder\.layers\.0\.mlp\.fc1\.weight": expected the shape \[100, 48\] by the configuration, got \[96, 48\]/,
+    );
+  });
+
+  it("names a tensor that is missing", async () => {
+    const directory = await checkpoint({ tensors: (all) => all.filter(({ name }) => name !== "vision_model.post_layernorm.bias") });
+    await expect(loadSiglip(directory)).rejects.toThrow(/needs the tensor "vision_model\.post_layernorm\.bias" \[144\], which is not there/);
+  });
+
+  it("names a file that is missing", async () => {
+    await expect(loadSiglip(await checkpoint({ without: "config.json" }))).rejects.toThrow(/config\.json: no such file/);
+    await expect(loadSiglip(await checkpoint({ without: "model.safetensors" }))).rejects.toThrow(/holds neither model\.safetensors nor/);
+  });
+
   it.each([
-    ["vision", "vision_model.embeddings.position_embedding.weight"],
-    ["text", "text_model.final_layer_norm.weight"],
-  ])("names tensor and both shapes where the file disagrees with the configuration, in the %s tower", async (_, name) => {
-    const directory = await mkdtemp(path.join(folder, "misshapen-"));
-    await cp(goldenPath("siglip-bfloat16"), directory, { recursive: true });
-    await using source = await openWeights(goldenPath("siglip-bfloat16"));
-    const { shape } = source.tensors.get(name)!;
-    const longer = [shape[0]! + 1, ...shape.slice(1)];
-    await writeSafetensors(path.join(directory, "model.safetensors"), [...source.tensors.values()].map((info) =>
-      info.name === name
-        ? { name, dtype: "F32", shape: longer, data: new Float32Array(longer.reduce((a, b) => a * b, 1)) }
-        : { name: info.name, dtype: info.dtype, shape: info.shape, data: () => source.readBytes(info.name) }));
-    await expect(loadSiglip(directory, { threads: 1 })).rejects.toMatchObject({
-      name: "WeightsError",
-      message: `${path.join(directory, "model.safetensors")}: "${name}": expected the shape [${shape.join(", ")}] by the configuration, got [${longer.join(", ")}]`,
+    ["NaFlex", { model_type: "siglip2" }, /model_type: .*got "siglip2"/],
+    ["another family", { model_type: "clip" }, /model_type: .*got "clip"/],
+    ["a tower without its head", { vision_config: { image_size: 70, patch_size: 14, vision_use_head: false } }, /vision_use_head: expected true, got false/],
+  ])("refuses %s", async (_, config, message) => {
+    const failure = loadSiglip(await checkpoint({ config }));
+    await expect(failure).rejects.toThrow(ConfigError);
+    await expect(failure).rejects.toThrow(message);
+  });
+
+  it("loads a checkpoint of one tower when only that one is asked for", async () => {
+    const directory = await checkpoint({ tensors: (all) => all.filter(({ name }) => name.startsWith("vision_model")) });
+    await expect(loadSiglip(directory)).rejects.toThrow(/text_model/);
+    await using siglip = await loadSiglip(directory, { towers: ["vision"] });
+    const { pooled } = await siglip.encodeImages(photos);
+    expect(furthest(pooled, goldenFloats("siglip-bfloat16")("image_pooled"))).toBeLessThan(patchTolerance);
+    await expect(siglip.encodeTexts(["a cat"])).rejects.toThrow(/loaded without its text tower/);
+    expect(() => siglip.logits(pooled, pooled)).toThrow(/has no "logit_scale"/);
+  });
+
+  it("stops at the signal", async () => {
+    await expect(loadSiglip(goldenPath("siglip-float16"), { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+  });
+});
+
+describe("dispose", () => {
+  it("waits for calls under way, however far they are", async () => {
+    const siglip = await loadSiglip(await checkpoint());
+    const ended: string[] = [];
+    const tag = siglip.tag(photos[0] as string, ["cat", "dog"]).then(({ tags }) => {
+      ended.push("tag");
+      return tags.length;
     });
+    const images = siglip.encodeImages(photos).then(({ batch }) => {
+      ended.push("images");
+      return batch;
+    });
+    await Promise.all([siglip[Symbol.asyncDispose](), siglip[Symbol.asyncDispose]()]);
+    expect(ended.sort()).toEqual(["images", "tag"]);
+    expect(await Promise.all([tag, images])).toEqual([2, 2]);
   });
 
-  it("says which file a directory lacks", async () => {
-    const directory = await mkdtemp(path.join(folder, "empty-"));
-    await expect(loadSiglip(directory)).rejects.toThrow(/config\.json/);
-  });
-});
-
-describe("a loaded model", () => {
-  let siglip: Siglip;
-  beforeAll(async () => {
-    siglip = await loadSiglip(mini, { threads: 1 });
-  });
-  afterAll(() => siglip[Symbol.asyncDispose]());
-
-  it("encodes nothing to nothing", async () => {
-    expect(await siglip.encodeImages([])).toMatchObject({ batch: 0, patchTokens: new Float32Array(0), pooled: new Float32Array(0) });
-    expect(await siglip.encodeTexts([])).toEqual(new Float32Array(0));
-  });
-
-  it("encodes an image of a batch as it does alone", async () => {
-    const together = await siglip.encodeImages(images);
-    const second = await siglip.encodeImages(images.slice(1));
-    expect(furthest(second.pooled, together.pooled.slice(together.width))).toBeLessThan(embeddingTolerance);
-  });
-
-  it("tags with independent sigmoids of t · cosine + b, the likeliest first", async () => {
-    const labels = ["a red circle", "a blue square", "a cat"];
-    const { tags } = await siglip.tag(images[0]!, labels);
-    const { pooled } = await siglip.encodeImages([images[0]!]);
-    const logits = siglip.logits(pooled, await siglip.encodeTexts(labels.map((label) => `a photo of a ${label}`)));
-    for (const [i, label] of labels.entries()) {
-      expect(tags.find((tag) => tag.label === label)!.probability, label).toBeCloseTo(sigmoid(logits[i]!), 5);
+  it("makes every later call an error that says so", async () => {
+    const siglip = await loadSiglip(await checkpoint());
+    await siglip[Symbol.asyncDispose]();
+    for (const call of [siglip.encodeImages(photos), siglip.encodeTexts(["a cat"]), siglip.tag(photos[0] as string, ["cat"])]) {
+      await expect(call).rejects.toThrow(SiglipDisposedError);
     }
-    expect(tags.map(({ probability }) => probability)).toEqual(tags.map(({ probability }) => probability).sort((a, b) => b - a));
-  });
-
-  it("gives a label the same probability whichever others are asked about", async () => {
-    const probabilityOf = async (labels: string[]): Promise<number> => (await siglip.tag(images[0]!, labels)).tags.find(({ label }) => label === "a cat")!.probability;
-    expect(await probabilityOf(["a cat", "a dog", "a red circle"])).toBeCloseTo(await probabilityOf(["a cat"]), 6);
-  });
-
-  it("counts a label once however often it comes, and takes none at all", async () => {
-    expect((await siglip.tag(images[0]!, ["a cat", "a dog", "a cat"])).tags.map(({ label }) => label).sort()).toEqual(["a cat", "a dog"]);
-    expect(await siglip.tag(images[0]!, [])).toEqual({ tags: [], noneOfTheAbove: true });
-  });
-
-  it("puts labels to the tower through the template", async () => {
-    const [plain, phrased] = await Promise.all([
-      siglip.tag(images[0]!, ["this is a cat"], { template: "{label}" }),
-      siglip.tag(images[0]!, ["cat"], { template: "this is a {label}" }),
-    ]);
-    expect(phrased.tags[0]!.probability).toBeCloseTo(plain.tags[0]!.probability, 6);
-  });
-
-  it("says none of the above by the threshold", async () => {
-    expect((await siglip.tag(images[0]!, ["a cat"], { threshold: 0 })).noneOfTheAbove).toBe(false);
-    expect((await siglip.tag(images[0]!, ["a cat"], { threshold: 1 })).noneOfTheAbove).toBe(true);
-  });
-
-  it("stops when the signal says so", async () => {
-    await expect(siglip.encodeImages(images, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
-  });
-});
-
-describe("a disposed model", () => {
-  it("refuses every call with an error of its own, never throwing at once", async () => {
-    const siglip = await loadSiglip(mini, { threads: 1 });
-    await siglip.encodeTexts(["a cat"]);
-    await siglip[Symbol.asyncDispose]();
-    await siglip[Symbol.asyncDispose]();
-    await expect(siglip.encodeImages(images)).rejects.toThrow(SiglipDisposedError);
-    await expect(siglip.encodeTexts(["a cat"])).rejects.toThrow(SiglipDisposedError);
-    await expect(siglip.tag(images[0]!, ["a cat"])).rejects.toThrow(SiglipDisposedError);
-    await expect(siglip.tag(images[0]!, [])).rejects.toThrow(SiglipDisposedError);
-  });
-
-  it("was disposed only after work under way", async () => {
-    const siglip = await loadSiglip(mini, { threads: 1 });
-    const order: string[] = [];
-    const encoding = siglip.encodeImages(images).finally(() => order.push("encoded"));
-    await siglip[Symbol.asyncDispose]().then(() => order.push("disposed"));
-    expect((await encoding).batch).toBe(2);
-    expect(order).toEqual(["encoded", "disposed"]);
-  });
-});
-
-describe("rankTags", () => {
-  it("gives every label its own sigmoid: two may be likely, all may be unlikely", () => {
-    const { tags, noneOfTheAbove } = rankTags(["a", "b", "c"], Float32Array.of(2, -3, 2.5), 0.5);
-    expect(tags.map(({ label }) => label)).toEqual(["c", "a", "b"]);
-    expect(tags[0]!.probability).toBeCloseTo(sigmoid(2.5), 6);
-    expect(tags[1]!.probability).toBeCloseTo(sigmoid(2), 6);
-    expect(noneOfTheAbove).toBe(false);
-    expect(rankTags(["a", "b"], Float32Array.of(-2, -3), 0.5).noneOfTheAbove).toBe(true);
-  });
-
-  it("counts a label that is exactly at the threshold", () => {
-    expect(rankTags(["a"], Float32Array.of(0), 0.5).noneOfTheAbove).toBe(false);
   });
 });

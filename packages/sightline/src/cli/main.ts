@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { chatCommand } from "./chat-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
