@@ -51,7 +51,7 @@ export function layOutPrompt(template: string, messages: readonly ChatMessage[],
     if (i % 2 === 1) laidOut.push(pieces[Number(text)] as PromptPiece);
     else if (text !== "") laidOut.push({ type: "scaffold", text });
   });
-  const used = laidOut.filter((piece) => piece.type !== "scaffold").length;
+  const used = new Set(laidOut.filter((piece) => piece.type !== "scaffold")).size;
   if (used !== pieces.length) {
     throw new SightlineError("template-failed", `layOutPrompt: the model's chat template used ${used} of ${pieces.length} parts of the messages; it may not know one of their roles`);
   }

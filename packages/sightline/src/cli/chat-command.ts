@@ -39,8 +39,8 @@ async function runChat(images: readonly string[], options: ChatOptions): Promise
   try {
     await using chat = await loadVisionChat(options.model, { signal });
     const ask = (messages: readonly ChatMessage[]): ChatRequest => ({ messages, maxTokens: options.maxTokens, sampling: samplingOf(options), signal });
-    if (prompt === undefined) return await chatLoop(chat, images, options.system, ask, signal);
-    await answerOnce(chat, ask(openingMessages(images, prompt, options.system)), json === true);
+    if (prompt === undefined) await chatLoop(chat, images, options.system, ask, signal);
+    else await answerOnce(chat, ask(openingMessages(images, prompt, options.system)), json === true);
   } catch (error) {
     if (!signal.aborted) throw error;
   }

@@ -14,6 +14,12 @@ const program = new Command("sightline")
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 
+// A reader that has seen enough (`| head`) closes the pipe; that is its right, and nobody is left to answer.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(exitCodes.success);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
