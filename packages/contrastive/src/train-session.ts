@@ -53,7 +53,7 @@ export class TrainSession implements AsyncDisposable {
    */
   async step(batch: Readonly<Record<string, TensorValue>>): Promise<StepResult> {
     const results = await this.#session.run({ ...this.parameters.feeds(), ...batch }, this.#into);
-    const loss = (results["loss"]?.data as Float32Array)[0] as number;
+    const loss = ((results["loss"] as TensorValue).data as Float32Array)[0] as number;
     if (!Number.isFinite(loss)) throw new TrainingError(`TrainSession.step: the loss is ${loss}`);
     return { loss, metrics: Object.fromEntries(this.#metricNames.map((name) => [name, results[name] as TensorValue])) };
   }

@@ -124,7 +124,8 @@ class TextAssembly {
 
   add(token: number): void {
     this.#tokenIds.push(token);
-    const { text, stop } = this.#stops.push(this.#utf8.push(this.#vocabulary.piece(token)));
+    const piece = this.#vocabulary.piece(token);
+    const { text, stop } = this.#stops.push(this.#utf8.push(piece.bytes, piece.text));
     this.stopSequence = stop;
     if (text !== "") this.#hand(text);
   }

@@ -8,6 +8,12 @@ export interface SpecialToken {
   readonly text: string;
 }
 
+/** A token's bytes, and their text where they are whole characters. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly text: string | undefined;
+}
+
 /** A model's tokenizer: text to ids and back. */
 export class Vocabulary {
   readonly size: number;
@@ -16,7 +22,7 @@ export class Vocabulary {
   readonly addBos: boolean;
   readonly #llama: Llama;
   readonly #vocab: Pointer;
-  readonly #pieces: (Uint8Array | undefined)[];
+  readonly #pieces: (Piece | undefined)[];
   readonly #endsGeneration: Uint8Array;
   readonly #splitsByRegex: boolean;
   #scratch = new Uint8Array(256);
@@ -26,7 +32,7 @@ export class Vocabulary {
     this.#vocab = vocab;
     this.#splitsByRegex = splitsByRegex;
     this.size = llama.vocab_n_tokens(vocab);
-    this.#pieces = new Array<Uint8Array | undefined>(this.size);
+    this.#pieces = new Array<Piece | undefined>(this.size);
     this.#endsGeneration = new Uint8Array(this.size);
     for (let id = 0; id < this.size; id++) this.#endsGeneration[id] = llama.vocab_is_eog(vocab, id) ? 1 : 0;
     this.bos = this.#special(llama.vocab_bos(vocab));
@@ -39,9 +45,9 @@ export class Vocabulary {
     return this.#endsGeneration[id] === 1;
   }
 
-  /** The bytes that a token adds to the text; none for control tokens. */
-  piece(id: number): Uint8Array {
-    return (this.#pieces[id] ??= this.#pieceBytes(id, false));
+  /** What a token adds to the text; nothing for control tokens. */
+  piece(id: number): Piece {
+    return (this.#pieces[id] ??= readPiece(this.#pieceBytes(id, false)));
   }
 
   /** A token's spelling, control tokens included. Bytes that are no text of their own become U+FFFD. */
@@ -119,5 +125,15 @@ export class Vocabulary {
 
   #special(id: number): SpecialToken | undefined {
     return id < 0 || id >= this.size ? undefined : { id, text: new TextDecoder().decode(this.#pieceBytes(id, true)) };
+  }
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+function readPiece(bytes: Uint8Array): Piece {
+  try {
+    return { bytes, text: strictUtf8.decode(bytes) };
+  } catch {
+    return { bytes, text: undefined };
   }
 }

@@ -8,9 +8,15 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return [0, ...sorted].map((from, index) => bytes.subarray(from, sorted[index] ?? bytes.length));
 }
 
+/** The text of bytes that are whole characters, as a vocabulary knows it. */
+function wholeText(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  return Buffer.from(text).equals(bytes) ? text : undefined;
+}
+
 function stream(parts: readonly Uint8Array[]): { pieces: string[]; text: string } {
   const utf8 = new Utf8Stream();
-  const pieces = [...parts.map((part) => utf8.push(part)), utf8.flush()];
+  const pieces = [...parts.map((part) => utf8.push(part, wholeText(part))), utf8.flush()];
   return { pieces, text: pieces.join("") };
 }
 
@@ -30,6 +36,13 @@ describe("Utf8Stream", () => {
     const utf8 = new Utf8Stream();
     expect(utf8.push(Uint8Array.of(0x61, 0xf0, 0x9f))).toBe("a");
     expect(utf8.flush()).toBe("\ufffd");
+  });
+
+  it("closes an unfinished character before a token of whole characters", () => {
+    const utf8 = new Utf8Stream();
+    expect(utf8.push(Uint8Array.of(0xf0, 0x9f))).toBe("");
+    expect(utf8.push(Uint8Array.of(0x61), "a")).toBe("\ufffda");
+    expect(utf8.push(Uint8Array.of(0x62), "b")).toBe("b");
   });
 
   it("keeps a byte order mark", () => {

@@ -37,7 +37,7 @@ export async function gradientError({ inputs, shapes, build }: GradientCase, ste
   await using backwardSession = await openSession(backward, { device: "cpu", threads: 1 });
   const project = async (values: Readonly<Record<string, Float32Array>>): Promise<number> => {
     const { y: result } = await forwardSession.run(feeds(values, shapes));
-    return (result?.data as Float32Array).reduce((sum, value, i) => sum + value * (weights[i] as number), 0);
+    return ((result as TensorValue).data as Float32Array).reduce((sum, value, i) => sum + value * (weights[i] as number), 0);
   };
   const gradients = await backwardSession.run(feeds(inputs, shapes));
 

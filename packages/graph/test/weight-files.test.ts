@@ -45,7 +45,7 @@ async function sumOfRows(tables: readonly (ExternalBytes | DeferredBytes)[]): Pr
   graph.output("sum", rows.reduce((a: Tensor, b: Tensor) => add(a, b)));
   await using session = await openSession(graph, { device: "cpu", threads: 1 });
   const { sum } = await session.run({ at: { dtype: "int64", shape: [1], data: BigInt64Array.of(1n) } });
-  return [...(sum?.data as Float32Array)];
+  return [...(sum!.data as Float32Array)];
 }
 
 function deferred(rows: number, value: number): DeferredBytes {

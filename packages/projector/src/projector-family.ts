@@ -24,5 +24,14 @@ export interface Projector {
   readonly build: (patchTokens: Tensor, grid: PatchGrid, parameter: ProjectorParameter) => Tensor;
 }
 
+export interface ProjectorOptions {
+  /**
+   * Which GELU stands between the layers of `mlp`: the tanh form, as llama.cpp runs it (ggml_gelu) whatever the model was
+   * trained with, or the erf form, as transformers runs LLaVA-OneVision (`projector_hidden_act: "gelu"`). "tanh" when
+   * left out. They differ by up to 5e-4 in an activation.
+   */
+  readonly gelu?: "tanh" | "erf";
+}
+
 /** Reads one family's projector from an mmproj GGUF. Throws ProjectorError when its tensors do not fit. */
-export type ProjectorFamily = (source: WeightSource) => Projector;
+export type ProjectorFamily = (source: WeightSource, options: ProjectorOptions) => Projector;

@@ -1,3 +1,4 @@
+import { formatShape, type Tensor } from "@sightline/graph";
 import type { WeightSource } from "@sightline/weights";
 import { ProjectorError } from "./projector-error.js";
 
@@ -8,4 +9,11 @@ export function matrixShape(source: WeightSource, name: string): readonly [numbe
     throw new ProjectorError(`${source.path}: the projector needs the matrix "${name}", got ${shape ? `[${shape.join(", ")}]` : "nothing"}`);
   }
   return shape as unknown as readonly [number, number];
+}
+
+/** Throws ProjectorError when patch tokens have another width than a projector's first matrix was made for. */
+export function expectWidth(source: WeightSource, patchTokens: Tensor, width: number): void {
+  if (patchTokens.shape.at(-1) !== width) {
+    throw new ProjectorError(`${source.path}: the projector reads patch tokens of width ${width}, but the tower gives ${formatShape(patchTokens.shape)}; take both from one model`);
+  }
 }

@@ -1,6 +1,7 @@
 import { WeightsError, type MetadataValue, type WeightSource } from "@sightline/weights";
 import type { SiglipVisionConfig } from "../models/siglip-vision.js";
 import type { Preprocessing } from "../pixels/preprocess.js";
+import type { ResampleFilter } from "../pixels/resample-filter.js";
 
 /** A SigLIP tower as an mmproj GGUF describes it. */
 export interface MmprojVision {
@@ -12,17 +13,30 @@ export interface MmprojVision {
   readonly rename: (name: string) => string;
 }
 
+/** Tensors and keys that other towers have and SigLIP's does not. */
+const foreignTensors = ["v.class_embd", "v.pre_ln.weight", "v.patch_embd.weight.1", "v.blk.0.attn_qkv.weight", "v.blk.0.attn_q_norm.weight", "v.blk.0.ffn_gate.weight", "v.blk.0.ls1.weight"];
+const foreignKeys = ["clip.vision.attention.head_count_kv", "clip.vision.attention.head_dim", "clip.vision.n_wa_pattern", "clip.vision.wa_layer_indexes"];
+
+/** How llama.cpp resizes for a projector type; bicubic for those that are not here. */
+const filters: Readonly<Record<string, ResampleFilter>> = { idefics3: "lanczos", gemma3: "bilinear" };
+
 /**
  * Reads the vision tower's shape from an mmproj GGUF (keys as in llama.cpp's clip-impl.h).
  * The `mlp` projectors of LLaVA take the output of the last block but one unless `feature_layer` says otherwise, as
- * llama.cpp runs them; the blocks after it are not built.
+ * llama.cpp runs them; the blocks after it are not built. Images are squashed to the tower's square as SigLIP was
+ * trained; llama.cpp pads them for some types.
  * @throws WeightsError naming the key or tensor that shows that this is no SigLIP tower
  */
 export function readMmprojVision(source: WeightSource): MmprojVision {
   const bad = (problem: string): WeightsError => new WeightsError(`${source.path}: ${problem}`);
-  const number = (key: string): number => {
+  const positive = (key: string): number => {
     const value = source.metadata.get(key);
     if (typeof value !== "number" || !(value > 0)) throw bad(`expected ${key} to be a positive number, got ${shown(value)}`);
+    return value;
+  };
+  const count = (key: string): number => {
+    const value = positive(key);
+    if (!Number.isInteger(value)) throw bad(`expected ${key} to be a whole number, got ${value}`);
     return value;
   };
   if (source.format !== "gguf" || source.metadata.get("general.architecture") !== "clip") {
@@ -30,34 +44,46 @@ export function readMmprojVision(source: WeightSource): MmprojVision {
   }
   if (source.metadata.get("clip.has_vision_encoder") !== true) throw bad("has no vision encoder (clip.has_vision_encoder)");
   if (source.metadata.get("clip.use_gelu") !== true) throw bad("its tower does not use tanh GELU (clip.use_gelu), so it is no SigLIP tower");
-  for (const name of ["v.class_embd", "v.pre_ln.weight"]) if (source.tensors.has(name)) throw bad(`holds "${name}", which no SigLIP tower has`);
+  const foreign = foreignTensors.find((name) => source.tensors.has(name)) ?? foreignKeys.find((key) => source.metadata.has(key));
+  if (foreign !== undefined) throw bad(`holds "${foreign}", which no SigLIP tower has; only SigLIP towers are known`);
 
-  const blocks = number("clip.vision.block_count");
-  const imageSize = number("clip.vision.image_size");
+  const type = projectorType(source);
+  const imageSize = count("clip.vision.image_size");
+  const config = {
+    width: count("clip.vision.embedding_length"),
+    layers: blocksUsed(source, type, count("clip.vision.block_count")),
+    heads: count("clip.vision.attention.head_count"),
+    mlpWidth: count("clip.vision.feed_forward_length"),
+    layerNormEps: positive("clip.vision.attention.layer_norm_epsilon"),
+    imageSize,
+    patchSize: count("clip.vision.patch_size"),
+  };
+  const { width, heads, patchSize } = config;
+  if (width % heads !== 0) throw bad(`expected clip.vision.embedding_length to be a multiple of clip.vision.attention.head_count, got ${width} and ${heads}`);
+  if (patchSize > imageSize) throw bad(`expected clip.vision.patch_size to be at most clip.vision.image_size, got ${patchSize} and ${imageSize}`);
+  const std = triple(source, "clip.vision.image_std");
+  if (!std.every((value) => value > 0)) throw bad(`expected clip.vision.image_std to be above 0, got ${shown(std)}`);
   return {
-    config: {
-      width: number("clip.vision.embedding_length"),
-      layers: blocksUsed(source, blocks),
-      heads: number("clip.vision.attention.head_count"),
-      mlpWidth: number("clip.vision.feed_forward_length"),
-      layerNormEps: number("clip.vision.attention.layer_norm_epsilon"),
-      imageSize,
-      patchSize: number("clip.vision.patch_size"),
-    },
+    config,
     preprocessing: {
       width: imageSize,
       height: imageSize,
-      filter: "bicubic",
+      filter: filters[type] ?? "bicubic",
       rescale: 1 / 255,
       mean: triple(source, "clip.vision.image_mean"),
-      std: triple(source, "clip.vision.image_std"),
+      std,
     },
     postLayerNorm: source.tensors.has("v.post_ln.weight"),
-    rename: ggufNames(source),
+    rename: ggufNames(source, width),
   };
 }
 
-function blocksUsed(source: WeightSource, blocks: number): number {
+function projectorType(source: WeightSource): string {
+  const type = source.metadata.get("clip.projector_type") ?? source.metadata.get("clip.vision.projector_type");
+  return typeof type === "string" ? type : "";
+}
+
+function blocksUsed(source: WeightSource, type: string, blocks: number): number {
   const layers = source.metadata.get("clip.vision.feature_layer");
   if (Array.isArray(layers) && layers.length > 0) {
     const layer = layers[0] as MetadataValue;
@@ -66,7 +92,7 @@ function blocksUsed(source: WeightSource, blocks: number): number {
     }
     return layer;
   }
-  return source.metadata.get("clip.projector_type") === "mlp" ? blocks - 1 : blocks;
+  return type === "mlp" ? blocks - 1 : blocks;
 }
 
 function triple(source: WeightSource, key: string): readonly [number, number, number] {
@@ -77,10 +103,10 @@ function triple(source: WeightSource, key: string): readonly [number, number, nu
   return value as unknown as readonly [number, number, number];
 }
 
-/** Older files store the MLP's two layers under each other's names; the wider side of a matrix tells which is which. */
-function ggufNames(source: WeightSource): (name: string) => string {
-  const up = source.tensors.get("v.blk.0.ffn_up.weight");
-  const swapped = up !== undefined && (up.shape[0] as number) < (up.shape[1] as number);
+/** Older files store the MLP's two layers under each other's names; the tower's width, which the first one reads, tells. */
+function ggufNames(source: WeightSource, width: number): (name: string) => string {
+  const reads = (name: string): boolean => source.tensors.get(`v.blk.0.${name}.weight`)?.shape[1] === width;
+  const swapped = reads("ffn_down") && !reads("ffn_up");
   const [fc1, fc2] = swapped ? ["ffn_down", "ffn_up"] : ["ffn_up", "ffn_down"];
   return (name) =>
     name
