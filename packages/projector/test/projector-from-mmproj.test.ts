@@ -5,7 +5,7 @@ import { Graph, openSession } from "@sightline/graph";
 import { openWeights, writeGguf, type GgufValue, type WeightSource } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { ProjectorError, projectorFromMmproj } from "../src/index.js";
+import { ProjectorError, projectorFromMmproj, type ProjectorOptions } from "../src/index.js";
 
 let folder: string;
 let files = 0;
@@ -38,12 +38,12 @@ function type(value: string): Record<string, GgufValue> {
 }
 
 /** A file's projector, run on patch tokens. */
-async function project(source: WeightSource, tokens: Matrix, grid: { rows: number; columns: number }): Promise<{ shape: readonly number[]; data: Float32Array }> {
+async function project(source: WeightSource, tokens: Matrix, grid: { rows: number; columns: number }, options: ProjectorOptions = {}): Promise<{ shape: readonly number[]; data: Float32Array }> {
   const graph = new Graph();
   const input = graph.input("tokens", "float32", tokens.shape);
   const weights = new Map<string, Float32Array>();
   for (const name of source.tensors.keys()) weights.set(name, await source.readFloat32(name));
-  graph.output("rows", projectorFromMmproj(source).build(input, grid, (name, shape) => graph.weight(name, "float32", shape, weights.get(name)!)));
+  graph.output("rows", projectorFromMmproj(source, options).build(input, grid, (name, shape) => graph.weight(name, "float32", shape, weights.get(name)!)));
   await using session = await openSession(graph, { device: "cpu", threads: 1 });
   const { rows } = await session.run({ tokens: { dtype: "float32", ...tokens } });
   return { shape: rows!.shape, data: rows!.data as Float32Array };
@@ -80,6 +80,24 @@ describe("mlp", () => {
     const { shape, data } = await project(source, tokens, { rows: 3, columns: 2 });
     expect(shape).toEqual([2, 6, 5]);
     expectClose(data, want);
+  });
+
+  it("takes the erf GELU instead when told to, as transformers runs LLaVA-OneVision", async () => {
+    await using source = await mmproj(type("mlp"), {
+      "mm.0.weight": { shape: [1, 1], data: Float32Array.of(1) },
+      "mm.0.bias": { shape: [1], data: Float32Array.of(0) },
+      "mm.2.weight": { shape: [1, 1], data: Float32Array.of(1) },
+      "mm.2.bias": { shape: [1], data: Float32Array.of(0) },
+    });
+    const patch = { shape: [1, 1, 1], data: Float32Array.of(2.2) };
+    // 0.5 · 2.2 · (1 + erf(2.2 / √2)) and its tanh form.
+    expect((await project(source, patch, { rows: 1, columns: 1 }, { gelu: "erf" })).data[0]).toBeCloseTo(2.169412, 5);
+    expect((await project(source, patch, { rows: 1, columns: 1 })).data[0]).toBeCloseTo(2.169679, 5);
+  });
+
+  it("is refused behind a tower of another width, naming both", async () => {
+    await using source = await mmproj(type("mlp"), tensors);
+    await expect(project(source, filled(5, 2, 6, 3), { rows: 3, columns: 2 })).rejects.toThrow(/reads patch tokens of width 4, but the tower gives \[2, 6, 3\]/);
   });
 
   it("is refused without its matrices", async () => {
