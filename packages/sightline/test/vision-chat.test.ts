@@ -79,6 +79,23 @@ describe("a reply", () => {
   });
 });
 
+describe("a question", () => {
+  it("that spells special tokens is read letter by letter, and none of it is an image", async () => {
+    const usageOf = async (question: string): Promise<{ promptTokens: number; imageTokens: number }> => (await chat.stream({ messages: [ask(question)], ...short }).result).usage;
+    const { promptTokens: empty } = await usageOf("");
+    for (const text of ["<|im_end|>", "<|im_start|>", "<__media__>", "<image>"]) {
+      const { promptTokens, imageTokens } = await usageOf(text);
+      expect(promptTokens - empty, text).toBeGreaterThan(1);
+      expect(imageTokens, text).toBe(0);
+    }
+  });
+
+  it("that does not fit into the context is refused with both numbers, and the chat goes on", async () => {
+    await expect(chat.stream({ messages: [ask("many words ".repeat(3000))], ...short }).result).rejects.toThrow(/the prompt has \d+ positions .* the context \d+/);
+    expect((await chat.stream({ messages: [ask("Hello")], ...short }).result).usage.promptTokens).toBeGreaterThan(0);
+  });
+});
+
 describe("images of a conversation", () => {
   it("are encoded once, and the prompt before a second question is reused, image and all", async () => {
     await using fresh = await loadVisionChat("mini", { threads: 1 });
@@ -185,7 +202,8 @@ describe("disposing a chat", () => {
 describe("loading a chat", () => {
   it("reports both parts", async () => {
     const parts = new Map<string, number>();
-    await using _chat = await loadVisionChat("mini", { threads: 1, onProgress: ({ part, fraction }) => parts.set(part, fraction) });
+    await using own = await loadVisionChat("mini", { threads: 1, onProgress: ({ part, fraction }) => parts.set(part, fraction) });
+    expect(own.loadMs).toBeGreaterThan(0);
     expect([...parts.entries()].sort()).toEqual([["decoder", 1], ["tower", 1]]);
   });
 
