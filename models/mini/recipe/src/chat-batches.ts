@@ -57,7 +57,7 @@ export function chatBatch(rng: Random, shape: ChatBatchShape, sources: ChatBatch
       const position = i < chat.imageAt ? i : i + patches;
       targetAt[target] = BigInt(b * positions + position - 1);
       labels[target] = BigInt(id);
-      counts[target] = 1;
+      counts[target] = sources.chat.weightOf(id);
       target++;
     });
   }

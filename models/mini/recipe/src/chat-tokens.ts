@@ -1,5 +1,8 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { chatSpecials } from "./mini-config.js";
+import { objects } from "./objects.js";
+
+const decidingWeight = 3;
 
 export interface Turn {
   readonly question: string;
@@ -22,6 +25,7 @@ export class ChatTokens {
   readonly #cache = new Map<string, readonly number[]>();
   readonly #start: number;
   readonly #end: number;
+  readonly #deciding: ReadonlySet<number>;
 
   constructor(tokenizerJson: object) {
     this.#tokenizer = new Tokenizer(tokenizerJson, {});
@@ -33,6 +37,16 @@ export class ChatTokens {
     this.pad = id(chatSpecials.endOfText);
     this.#start = id(chatSpecials.start);
     this.#end = id(chatSpecials.end);
+    const words = [...objects.flatMap(({ name, plural }) => [` ${name}`, ` ${plural}`]), "Yes", "No"];
+    this.#deciding = new Set(words.flatMap((word) => (this.#text(word).length === 1 ? this.#text(word) : [])));
+  }
+
+  /**
+   * How much a learnt token counts: what an answer decides (a name, yes or no, a number) more than the words around it,
+   * which are learnt at once.
+   */
+  weightOf(id: number): number {
+    return this.#deciding.has(id) ? decidingWeight : 1;
   }
 
   /**
