@@ -119,8 +119,9 @@ function furthest(got: Float32Array, want: Float32Array): number {
 
 const golden = outputs.get("patch_tokens")?.data as Float32Array;
 const swapFfn = (name: string): string => name.replace(/ffn_(up|down)/, (_, which: string) => (which === "up" ? "ffn_down" : "ffn_up"));
-const featureLayer = (...layers: number[]): Change["metadata"] => ({ "clip.vision.feature_layer": { type: "array", of: "int32", value: layers } });
-const projector = (type: string): Change["metadata"] => ({ "clip.projector_type": { type: "string", value: type } });
+type Metadata = NonNullable<Change["metadata"]>;
+const featureLayer = (...layers: number[]): Metadata => ({ "clip.vision.feature_layer": { type: "array", of: "int32", value: layers } });
+const projector = (type: string): Metadata => ({ "clip.projector_type": { type: "string", value: type } });
 
 describe("a SigLIP tower in an mmproj GGUF", () => {
   it("gives transformers' patch tokens", async () => {
@@ -165,7 +166,7 @@ describe("a SigLIP tower in an mmproj GGUF", () => {
 
 describe("readMmprojVision", () => {
   const bool = (value: boolean): GgufValue => ({ type: "bool", value });
-  it.each<[string, Change["metadata"], RegExp]>([
+  it.each<[string, Metadata, RegExp]>([
     ["a GGUF that is no mmproj", { "general.architecture": { type: "string", value: "qwen3" } }, /expected an mmproj GGUF \(general\.architecture "clip"\), got "qwen3"/],
     ["a file without a vision encoder", { "clip.has_vision_encoder": undefined }, /has no vision encoder \(clip\.has_vision_encoder\)/],
     ["another activation", { "clip.use_gelu": bool(false), "clip.use_silu": bool(true) }, /does not use tanh GELU \(clip\.use_gelu\), so it is no SigLIP tower/],
@@ -180,7 +181,7 @@ describe("readMmprojVision", () => {
     ["a feature layer beyond the last", featureLayer(99), /feature_layer: expected one layer from 1 to \d+, got \[99\]/],
     ["grouped heads", { "clip.vision.attention.head_count_kv": u32(1) }, /holds "clip\.vision\.attention\.head_count_kv", which no SigLIP tower has/],
   ])("refuses %s", async (_, metadata, message) => {
-    await using source = await mmproj({ metadata: metadata ?? {} });
+    await using source = await mmproj({ metadata });
     expect(() => readMmprojVision(source)).toThrow(WeightsError);
     expect(() => readMmprojVision(source)).toThrow(message);
   });
