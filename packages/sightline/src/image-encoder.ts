@@ -11,9 +11,12 @@ export interface EncodedBatch {
   readonly tokensPerImage: number;
   /** W */
   readonly width: number;
-  /** ms */
+  /** ms, over the whole batch */
   readonly timings: { readonly preprocessMs: number; readonly encodeMs: number };
 }
+
+/** Keeps the activations of a long batch small beside the weights. */
+const imagesPerRun = 8;
 
 /** Tower and projector in one graph: pixels in, decoder embeddings out, nothing on the host between them. */
 export class ImageEncoder implements AsyncDisposable {
@@ -32,18 +35,28 @@ export class ImageEncoder implements AsyncDisposable {
     this.width = width;
   }
 
-  /** Encodes images in one batch. */
-  async encode(images: readonly DecodedImage[], options: { readonly signal?: AbortSignal } = {}): Promise<EncodedBatch> {
+  /**
+   * Encodes images, a few at a time.
+   * @throws GraphError when the encoder is disposed, the signal's reason between runs
+   */
+  async encode(images: readonly DecodedImage[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<EncodedBatch> {
     const { tokensPerImage, width } = this;
-    const started = performance.now();
-    const { data, shape } = preprocess(images, this.#preprocessing);
-    const preprocessed = performance.now();
-    options.signal?.throwIfAborted();
-    const { embeddings } = await this.#session.run({ pixels: { dtype: "float32", shape, data } });
-    const timings = { preprocessMs: preprocessed - started, encodeMs: performance.now() - preprocessed };
-    return { embeddings: embeddings?.data as Float32Array, tokensPerImage, width, timings };
+    const embeddings = new Float32Array(images.length * tokensPerImage * width);
+    const timings = { preprocessMs: 0, encodeMs: 0 };
+    for (let at = 0; at < images.length; at += imagesPerRun) {
+      signal?.throwIfAborted();
+      const started = performance.now();
+      const { data, shape } = preprocess(images.slice(at, at + imagesPerRun), this.#preprocessing);
+      const preprocessed = performance.now();
+      const result = await this.#session.run({ pixels: { dtype: "float32", shape, data } });
+      embeddings.set(result["embeddings"]?.data as Float32Array, at * tokensPerImage * width);
+      timings.preprocessMs += preprocessed - started;
+      timings.encodeMs += performance.now() - preprocessed;
+    }
+    return { embeddings, tokensPerImage, width, timings };
   }
 
+  /** Waits for a run under way, then frees tower and projector. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }
