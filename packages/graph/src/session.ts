@@ -1,7 +1,9 @@
 import { realpath } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
 import { serializeModel } from "./model-proto.js";
@@ -9,7 +11,10 @@ import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
 import type { Dtype, Tensor } from "./tensor.js";
 
-/** Where a graph runs. `auto` takes the first of cuda, webgpu, cpu that opens. */
+/**
+ * Where a graph runs. `auto` takes cuda where its libraries are installed and the graph opens there, else the CPU; webgpu
+ * is taken only when it is named.
+ */
 export type Device = "cpu" | "webgpu" | "cuda" | "auto";
 
 export interface SessionOptions {
@@ -113,10 +118,9 @@ export class Session implements AsyncDisposable {
 export async function openSession(graph: Graph, options: SessionOptions = {}): Promise<Session> {
   const { device = "auto" } = options;
   if (device !== "auto") return open(graph, device, options);
-  const supported = new Set(listSupportedBackends().map((backend) => backend.name));
   const failures: string[] = [];
-  for (const candidate of ["cuda", "cpu"] as const) {
-    if (!supported.has(candidate)) continue;
+  // Trying cuda without its libraries would print ONNX Runtime's complaint about them.
+  for (const candidate of cudaIsInstalled() ? (["cuda", "cpu"] as const) : (["cpu"] as const)) {
     try {
       return await open(graph, candidate, options);
     } catch (error) {
@@ -124,6 +128,12 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
     }
   }
   throw new GraphError(`openSession: no device opened the graph: ${failures.join("; ")}`);
+}
+
+/** Whether onnxruntime-node's folder holds the CUDA provider, which its install script fetches. */
+function cudaIsInstalled(): boolean {
+  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json")), "bin", "napi-v6", process.platform, process.arch);
+  return ["libonnxruntime_providers_cuda.so", "onnxruntime_providers_cuda.dll"].some((file) => existsSync(path.join(folder, file)));
 }
 
 async function open(graph: Graph, device: Exclude<Device, "auto">, options: SessionOptions): Promise<Session> {
