@@ -9,9 +9,7 @@ export interface GemmShape {
 }
 
 /** A GEMM that can be timed again and again between other work, so that both meet the same machine. */
-export class GemmProbe implements AsyncDisposable {
-  /** The most that any run so far reached, GFLOP/s. */
-  bestGflops = 0;
+class GemmProbe implements AsyncDisposable {
   readonly #session: Session;
   readonly #shape: GemmShape;
   readonly #input: Float32Array;
@@ -31,15 +29,45 @@ export class GemmProbe implements AsyncDisposable {
     return new GemmProbe(await openSession(graph, { device: "cpu", threads }), shape);
   }
 
-  async run(): Promise<void> {
+  /** The mean over products repeated for `windowMs`, GFLOP/s. */
+  async gflops(windowMs: number): Promise<number> {
     const { rows, inner, columns } = this.#shape;
     const started = performance.now();
-    await this.#session.run({ x: { dtype: "float32", shape: [rows, inner], data: this.#input } });
-    const gflops = (2 * rows * inner * columns) / (performance.now() - started) / 1e6;
-    this.bestGflops = Math.max(this.bestGflops, gflops);
+    let products = 0;
+    let ms = 0;
+    do {
+      await this.#session.run({ x: { dtype: "float32", shape: [rows, inner], data: this.#input } });
+      products++;
+      ms = performance.now() - started;
+    } while (ms < windowMs);
+    return (2 * rows * inner * columns * products) / ms / 1e6;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
+  }
+}
+
+/** Products of several shapes; the fastest of them is the machine's peak. */
+export class GemmPeak implements AsyncDisposable {
+  /** The most that any reading so far reached, GFLOP/s. */
+  gflops = 0;
+  readonly #probes: readonly GemmProbe[];
+
+  private constructor(probes: readonly GemmProbe[]) {
+    this.#probes = probes;
+  }
+
+  static async open(shapes: readonly GemmShape[], threads: number): Promise<GemmPeak> {
+    return new GemmPeak(await Promise.all(shapes.map((shape) => GemmProbe.open(shape, threads))));
+  }
+
+  /** Takes a reading of every shape, `ms` long all together. */
+  async read(ms: number): Promise<void> {
+    for (const probe of this.#probes) this.gflops = Math.max(this.gflops, await probe.gflops(ms / this.#probes.length));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const probe of this.#probes) await probe[Symbol.asyncDispose]();
   }
 }
