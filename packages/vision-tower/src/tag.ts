@@ -1,7 +1,7 @@
 export interface TagOptions {
   /** Probability from which a label counts, 0 to 1; 0.5 when left out. */
   readonly threshold?: number;
-  /** How a label is put to the text tower; `{label}` stands for it. "a photo of a {label}" when left out. */
+  /** How a label is put to the text tower; `{label}` stands for it. "a photo of {label}" when left out. */
   readonly template?: string;
   readonly signal?: AbortSignal;
 }
@@ -29,7 +29,7 @@ export interface LabelPhrases {
  * Labels, trimmed, put into a template.
  * @throws RangeError when the template has no place for the label
  */
-export function labelPhrases(labels: readonly string[], template: string = "a photo of a {label}"): LabelPhrases {
+export function labelPhrases(labels: readonly string[], template: string = "a photo of {label}"): LabelPhrases {
   if (!template.includes("{label}")) throw new RangeError(`labelPhrases: expected a template with {label} in it, got ${JSON.stringify(template)}`);
   const distinct = [...new Set(labels.map((label) => label.trim()))].filter((label) => label !== "");
   // A function, because "$&" in a label would mean something in a replacement string.

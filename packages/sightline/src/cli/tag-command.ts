@@ -19,7 +19,7 @@ export function tagCommand(): Command {
     .description("Say which labels are true of an image, each with a probability of its own.")
     .argument("<images...>", "image files")
     .requiredOption("--labels <list>", "labels, separated by commas")
-    .option("--template <text>", "how a label is put to the text tower", "a photo of a {label}")
+    .option("--template <text>", "how a label is put to the text tower", "a photo of {label}")
     .option("--threshold <x>", "probability from which a label holds", numberBetween(0, 1), 0.5)
     .option("--model <name|folder>", '"mini", or a folder with a SigLIP checkpoint', "mini")
     .option("--json", "print JSON")
