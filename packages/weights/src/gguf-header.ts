@@ -1,3 +1,4 @@
+import { quoted } from "./quoted.js";
 import { byteLengthOf, dtypeOfGgmlType } from "./tensor-dtype.js";
 import type { MetadataValue, TensorInfo } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
@@ -32,9 +33,25 @@ const smallestBytes: Readonly<Record<GgufType, number>> = {
   float64: 8,
 };
 
-const maxArrayLength = 2 ** 24;
+/**
+ * Bounds far above any known model (Gemma 3: 262,144 tokens with a score and a type each, 514,906 merges). Without them a
+ * single changed bit in a count or length would have us read on through gigabytes of weights.
+ */
+const maxTensors = 2 ** 20;
+const maxKeys = 2 ** 16;
+const maxNameBytes = 2 ** 16 - 1;
+/** `tokenizer.huggingface.json` may hold a whole tokenizer.json, 33 MB for Gemma. */
+const maxStringBytes = 2 ** 26;
+/** Of all arrays of a file together, nested ones included. */
+const maxArrayElements = 2 ** 23;
 const maxArrayDepth = 4;
-const maxDimensions = 4;
+/** ggml's GGML_MAX_DIMS. */
+export const maxDimensions = 4;
+
+/** general.alignment is a power of two in ggml; the format asks for a multiple of 8. */
+export function isGgufAlignment(value: number): boolean {
+  return Number.isInteger(value) && value >= 8 && value <= 65536 && (value & (value - 1)) === 0;
+}
 
 /**
  * Parses and checks the header of a GGUF file from its first bytes. Counts and lengths are compared with the size of the
@@ -51,16 +68,17 @@ export function parseGgufHeader(start: Uint8Array, file: string, fileSize: numbe
     const bigEndian = version === 0x2000000 || version === 0x3000000;
     throw new WeightsError(`${file}: GGUF version ${bigEndian ? "for big-endian machines" : version}, expected 2 or 3, little-endian; convert it again`);
   }
-  const tensorCount = cursor.count("tensors", 24);
-  const valueCount = cursor.count("metadata values", 13);
+  const tensorCount = cursor.count("tensors", 24, maxTensors);
+  const valueCount = cursor.count("metadata values", 13, maxKeys);
   const metadata = new Map<string, MetadataValue>();
   for (let i = 0; i < valueCount; i++) {
-    const key = cursor.string("a metadata key");
-    if (metadata.has(key)) throw new WeightsError(`${file}: the metadata key ${JSON.stringify(key)} comes twice`);
+    const key = cursor.string("a metadata key", maxNameBytes);
+    if (metadata.has(key)) throw new WeightsError(`${file}: the metadata key ${quoted(key)} comes twice`);
     metadata.set(key, cursor.value(cursor.type(key), key, 0));
   }
   const alignment = alignmentOf(metadata.get("general.alignment"), file);
-  const entries = Array.from({ length: tensorCount }, () => tensorEntry(cursor, file));
+  const entries: TensorEntry[] = [];
+  for (let i = 0; i < tensorCount; i++) entries.push(tensorEntry(cursor, file));
   const dataStart = BigInt(Math.ceil(cursor.position / alignment) * alignment);
   return { version, metadata, tensors: placed(entries, dataStart, alignment, file, fileSize) };
 }
@@ -74,20 +92,20 @@ interface TensorEntry {
 }
 
 function tensorEntry(cursor: Cursor, file: string): TensorEntry {
-  const name = cursor.string("a tensor's name");
+  const name = cursor.string("a tensor's name", maxNameBytes);
   const dimensions = cursor.uint32();
-  if (dimensions > maxDimensions) throw new WeightsError(`${file}: "${name}" has ${dimensions} dimensions, expected at most ${maxDimensions}`);
+  if (dimensions > maxDimensions) throw new WeightsError(`${file}: ${quoted(name)} has ${dimensions} dimensions, expected at most ${maxDimensions}`);
   const reversed = Array.from({ length: dimensions }, () => cursor.uint64());
   const type = cursor.uint32();
   const offset = cursor.uint64();
   const dtype = dtypeOfGgmlType.get(type);
   if (!dtype) {
-    throw new WeightsError(`${file}: "${name}" has ggml type ${type}, which is not read; known: ${[...dtypeOfGgmlType].map(([number, known]) => `${known} (${number})`).join(", ")}`);
+    throw new WeightsError(`${file}: ${quoted(name)} has the unknown ggml type ${type}`);
   }
   const shape = reversed.reverse();
   const byteLength = byteLengthOf(dtype, shape);
   if (byteLength === undefined || shape.some((dim) => dim > BigInt(Number.MAX_SAFE_INTEGER))) {
-    throw new WeightsError(`${file}: "${name}": ${dtype} cannot have the shape [${shape.join(", ")}]`);
+    throw new WeightsError(`${file}: ${quoted(name)}: ${dtype} cannot have the shape [${shape.join(", ")}]`);
   }
   return { name, shape: shape.map(Number), dtype, byteLength, offset };
 }
@@ -95,18 +113,18 @@ function tensorEntry(cursor: Cursor, file: string): TensorEntry {
 function placed(entries: readonly TensorEntry[], dataStart: bigint, alignment: number, file: string, fileSize: number): Map<string, TensorInfo> {
   const tensors = new Map<string, TensorInfo>();
   for (const { name, shape, dtype, byteLength, offset } of entries) {
-    if (tensors.has(name)) throw new WeightsError(`${file}: the tensor "${name}" comes twice`);
-    if (offset % BigInt(alignment) !== 0n) throw new WeightsError(`${file}: "${name}" starts at ${offset}, expected a multiple of ${alignment}`);
+    if (tensors.has(name)) throw new WeightsError(`${file}: the tensor ${quoted(name)} comes twice`);
+    if (offset % BigInt(alignment) !== 0n) throw new WeightsError(`${file}: ${quoted(name)} starts at ${offset}, expected a multiple of ${alignment}`);
     const end = dataStart + offset + byteLength;
     if (end > BigInt(fileSize)) {
-      throw new WeightsError(`${file}: "${name}" ends at byte ${end}, the file at ${fileSize}: it is truncated or damaged`);
+      throw new WeightsError(`${file}: ${quoted(name)} ends at byte ${end}, the file at ${fileSize}: it is truncated or damaged`);
     }
     tensors.set(name, { name, dtype, shape, file, byteOffset: Number(dataStart + offset), byteLength: Number(byteLength) });
   }
   let before: TensorInfo | undefined;
   for (const tensor of [...tensors.values()].sort((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength)) {
     if (before && before.byteOffset + before.byteLength > tensor.byteOffset) {
-      throw new WeightsError(`${file}: "${tensor.name}" starts at ${tensor.byteOffset}, inside "${before.name}", which ends at ${before.byteOffset + before.byteLength}`);
+      throw new WeightsError(`${file}: ${quoted(tensor.name)} starts at ${tensor.byteOffset}, inside ${quoted(before.name)}, which ends at ${before.byteOffset + before.byteLength}`);
     }
     before = tensor;
   }
@@ -115,13 +133,17 @@ function placed(entries: readonly TensorEntry[], dataStart: bigint, alignment: n
 
 function alignmentOf(value: MetadataValue | undefined, file: string): number {
   if (value === undefined) return 32;
-  if (typeof value === "number" && value >= 8 && value <= 65536 && value % 8 === 0) return value;
-  throw new WeightsError(`${file}: general.alignment is ${String(value)}, expected a multiple of 8 up to 65536`);
+  if (typeof value === "number" && isGgufAlignment(value)) return value;
+  throw new WeightsError(`${file}: general.alignment is ${quoted(String(value))}, expected a power of two from 8 to 65536`);
 }
+
+// A byte-order mark is part of a token or a name, so it stays.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads values in order; the file's size bounds every count before it is used. */
 class Cursor {
   position = 0;
+  #elementsLeft = maxArrayElements;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #file: string;
@@ -147,25 +169,25 @@ class Cursor {
     return this.#bytes.subarray(at, at + length);
   }
 
-  /** A count of things that take at least `bytesEach`. */
-  count(what: string, bytesEach: number): number {
+  /** A count of things that take at least `bytesEach`, refused above `limit`. */
+  count(what: string, bytesEach: number, limit: number): number {
     const count = this.uint64();
     const room = BigInt(this.#fileSize - this.position);
     if (count * BigInt(bytesEach) > room) {
       throw new WeightsError(`${this.#file}: states ${count} ${what}, but only ${room} bytes follow`);
     }
+    if (count > BigInt(limit)) throw new WeightsError(`${this.#file}: states ${count} ${what}, expected at most ${limit}`);
     return Number(count);
   }
 
-  string(what: string): string {
-    const length = this.count(`bytes of ${what}`, 1);
-    return new TextDecoder().decode(this.bytes(length));
+  string(what: string, maxBytes: number): string {
+    return utf8.decode(this.bytes(this.count(`bytes of ${what}`, 1, maxBytes)));
   }
 
   type(what: string): GgufType {
     const number = this.uint32();
     const type = ggufTypes[number];
-    if (!type) throw new WeightsError(`${this.#file}: ${JSON.stringify(what)} has the unknown metadata type ${number}`);
+    if (!type) throw new WeightsError(`${this.#file}: ${quoted(what)} has the unknown metadata type ${number}`);
     return type;
   }
 
@@ -185,10 +207,13 @@ class Cursor {
         return this.#view.getInt32(this.#take(4), true);
       case "float32":
         return this.#view.getFloat32(this.#take(4), true);
-      case "bool":
-        return this.#view.getUint8(this.#take(1)) !== 0;
+      case "bool": {
+        const byte = this.#view.getUint8(this.#take(1));
+        if (byte > 1) throw new WeightsError(`${this.#file}: ${quoted(key)} is the boolean ${byte}, expected 0 or 1`);
+        return byte === 1;
+      }
       case "string":
-        return this.string(key);
+        return this.string(quoted(key), maxStringBytes);
       case "uint64":
         return this.uint64();
       case "int64":
@@ -201,10 +226,10 @@ class Cursor {
   }
 
   #array(key: string, depth: number): MetadataValue {
-    if (depth >= maxArrayDepth) throw new WeightsError(`${this.#file}: ${JSON.stringify(key)} nests arrays deeper than ${maxArrayDepth}`);
+    if (depth >= maxArrayDepth) throw new WeightsError(`${this.#file}: ${quoted(key)} nests arrays deeper than ${maxArrayDepth}`);
     const type = this.type(key);
-    const count = this.count(`elements of ${JSON.stringify(key)}`, smallestBytes[type]);
-    if (count > maxArrayLength) throw new WeightsError(`${this.#file}: ${JSON.stringify(key)} has ${count} elements, expected at most ${maxArrayLength}`);
+    const count = this.count(`elements of ${quoted(key)}`, smallestBytes[type], this.#elementsLeft);
+    this.#elementsLeft -= count;
     const values: MetadataValue[] = [];
     for (let i = 0; i < count; i++) values.push(this.value(type, key, depth + 1));
     return values;

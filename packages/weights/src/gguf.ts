@@ -1,13 +1,13 @@
 import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { FileSource, openFile, readStart } from "./file-source.js";
+import { FileSource, openFile, readAt } from "./file-source.js";
 import { HeaderContinues, parseGgufHeader, type GgufHeader } from "./gguf-header.js";
 import type { WeightSource } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
 
 const firstReadBytes = 2 ** 20;
 /** Gemma's vocabulary of 262,144 tokens takes 15 MB; nothing known comes near this. */
-const maxHeaderBytes = 512 * 2 ** 20;
+const maxHeaderBytes = 128 * 2 ** 20;
 
 /**
  * Opens a GGUF file of version 2 or 3. Only its header is read; a longer one in steps that double.
@@ -26,12 +26,17 @@ export async function openGguf(file: string): Promise<WeightSource> {
 }
 
 async function readHeader(handle: FileHandle, file: string, size: number): Promise<GgufHeader> {
-  for (let length = firstReadBytes; ; length *= 2) {
+  let start = new Uint8Array(0);
+  for (let length = firstReadBytes; length <= maxHeaderBytes; length *= 2) {
+    const longer = new Uint8Array(Math.min(length, size));
+    longer.set(start);
+    await readAt(handle, file, longer.subarray(start.length), start.length);
+    start = longer;
     try {
-      return parseGgufHeader(await readStart(handle, Math.min(length, size)), file, size);
+      return parseGgufHeader(start, file, size);
     } catch (error) {
       if (!(error instanceof HeaderContinues)) throw error;
-      if (length >= maxHeaderBytes) throw new WeightsError(`${file}: its header goes on beyond ${maxHeaderBytes} bytes`);
     }
   }
+  throw new WeightsError(`${file}: its header goes on beyond ${maxHeaderBytes} bytes`);
 }

@@ -1,6 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { dequantizers } from "./dequantize.js";
+import { readAt } from "./file-source.js";
 import { widenBfloat16, widenFloat16 } from "./half-floats.js";
+import { quoted } from "./quoted.js";
 import { dtypeLayouts } from "./tensor-dtype.js";
 import type { TensorInfo } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
@@ -10,25 +12,26 @@ const chunkBytes = 4 * 2 ** 20;
 
 /** Reads a tensor's bytes as they are stored. */
 export async function readTensorBytes(file: FileHandle, info: TensorInfo): Promise<Uint8Array> {
-  const bytes = new Uint8Array(info.byteLength);
-  await readFully(file, info, bytes, 0);
+  const bytes = allocated(info, info.byteLength, () => new Uint8Array(info.byteLength));
+  await readAt(file, info.file, bytes, info.byteOffset);
   return bytes;
 }
 
 /** Reads a tensor as float32. Throws WeightsError for a type that has no float value. */
 export async function readTensorFloat32(file: FileHandle, info: TensorInfo): Promise<Float32Array> {
   const { blockBytes, blockElements } = dtypeLayouts[info.dtype];
-  const out = new Float32Array((info.byteLength / blockBytes) * blockElements);
-  if (info.dtype === "F32") {
-    await readFully(file, info, new Uint8Array(out.buffer), 0);
+  const widen = info.dtype === "F32" ? undefined : widener(info);
+  const elements = (info.byteLength / blockBytes) * blockElements;
+  const out = allocated(info, elements * 4, () => new Float32Array(elements));
+  if (!widen) {
+    await readAt(file, info.file, new Uint8Array(out.buffer), info.byteOffset);
     return out;
   }
-  const widen = widener(info);
   const step = Math.max(1, Math.floor(chunkBytes / blockBytes)) * blockBytes;
   const chunk = new Uint8Array(Math.min(step, info.byteLength));
   for (let at = 0; at < info.byteLength; at += step) {
     const part = chunk.subarray(0, Math.min(step, info.byteLength - at));
-    await readFully(file, info, part, at);
+    await readAt(file, info.file, part, info.byteOffset + at);
     widen(part, out, (at / blockBytes) * blockElements);
   }
   return out;
@@ -65,16 +68,15 @@ function widener(info: TensorInfo): Widener {
     case "Q6_K":
       return dequantizers[info.dtype];
     default:
-      throw new WeightsError(`readFloat32: ${info.file}: "${info.name}" is ${info.dtype}, which is not read as float32; use readBytes`);
+      throw new WeightsError(`readFloat32: ${info.file}: ${quoted(info.name)} is ${info.dtype}, which is not read as float32; use readBytes`);
   }
 }
 
-async function readFully(file: FileHandle, info: TensorInfo, into: Uint8Array, from: number): Promise<void> {
-  for (let done = 0; done < into.length; ) {
-    const { bytesRead } = await file.read(into, done, into.length - done, info.byteOffset + from + done);
-    if (bytesRead === 0) {
-      throw new WeightsError(`${info.file}: "${info.name}" ends at byte ${info.byteOffset + info.byteLength}, but the file has become shorter`);
-    }
-    done += bytesRead;
+/** Memory for a tensor, or a WeightsError that says how much there was no room for. */
+function allocated<T>(info: TensorInfo, bytes: number, allocate: () => T): T {
+  try {
+    return allocate();
+  } catch (cause) {
+    throw new WeightsError(`${info.file}: ${quoted(info.name)} needs ${bytes} bytes of memory, which cannot be had`, { cause });
   }
 }
