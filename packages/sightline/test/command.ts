@@ -5,6 +5,7 @@ import { copyFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { openWeights, writeGguf, type GgufValue, type MetadataValue } from "@sightline/weights";
 
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const goldens = new URL("../../vision-tower/test/goldens/", import.meta.url);
@@ -58,4 +59,30 @@ export async function copyOfMini(parent: string): Promise<{ readonly folder: str
   await copyFile(path.join(miniFolder, "mmproj-mini.gguf"), mmproj);
   await copyFile(path.join(miniFolder, "mini-qwen3.gguf"), decoder);
   return { folder, mmproj, decoder };
+}
+
+/** GGUF metadata as it was read, with types again: enough for the values that mini has. */
+export function ggufValue(value: MetadataValue): GgufValue {
+  if (typeof value === "string") return { type: "string", value };
+  if (typeof value === "boolean") return { type: "bool", value };
+  if (typeof value === "number") return Number.isInteger(value) ? { type: "uint32", value } : { type: "float32", value };
+  if (typeof value === "bigint") return { type: "uint64", value };
+  const entries = value as readonly (string | number)[];
+  return { type: "array", of: typeof entries[0] === "string" ? "string" : Number.isInteger(entries[0]) ? "int32" : "float32", value: entries };
+}
+
+/** A copy of mini whose decoder finds every token equally likely: greedy answers repeat one token and never end. */
+export async function copyThatNeverEnds(parent: string): Promise<string> {
+  const model = await copyOfMini(parent);
+  await using source = await openWeights(path.join(miniFolder, "mini-qwen3.gguf"));
+  await writeGguf(model.decoder, {
+    metadata: [...source.metadata].map(([key, value]) => [key, key.endsWith("epsilon") || key.endsWith("freq_base") ? { type: "float32", value: value as number } : ggufValue(value)]),
+    tensors: [...source.tensors.values()].map(({ name, dtype, shape }) => ({
+      name,
+      dtype,
+      shape,
+      data: async () => (name === "output_norm.weight" ? (await source.readFloat32(name)).fill(0) : source.readBytes(name)),
+    })),
+  });
+  return model.folder;
 }
