@@ -1,3 +1,4 @@
+import { ggufTypes, type GgufType } from "./gguf-value.js";
 import { quoted } from "./quoted.js";
 import { byteLengthOf, dtypeOfGgmlType } from "./tensor-dtype.js";
 import type { MetadataValue, TensorInfo } from "./weight-source.js";
@@ -11,10 +12,6 @@ export interface GgufHeader {
 
 /** More bytes of the file are needed to go on; not an error of the file. */
 export class HeaderContinues extends Error {}
-
-/** GGUF's metadata types, by number (ggml's docs/gguf.md). */
-export const ggufTypes = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array", "uint64", "int64", "float64"] as const;
-export type GgufType = (typeof ggufTypes)[number];
 
 /** The fewest bytes that one value of a type takes. */
 const smallestBytes: Readonly<Record<GgufType, number>> = {
@@ -34,8 +31,8 @@ const smallestBytes: Readonly<Record<GgufType, number>> = {
 };
 
 /**
- * Bounds far above any known model (Gemma 3: 262,144 tokens with a score and a type each, 514,906 merges). Without them a
- * single changed bit in a count or length would have us read on through gigabytes of weights.
+ * Bounds far above any known model (the largest vocabularies have some 262,144 tokens, each with a score and a type).
+ * Without them a single changed bit in a count or length would have us read on through gigabytes of weights.
  */
 const maxTensors = 2 ** 20;
 const maxKeys = 2 ** 16;
@@ -48,9 +45,9 @@ const maxArrayDepth = 4;
 /** ggml's GGML_MAX_DIMS. */
 export const maxDimensions = 4;
 
-/** general.alignment is a power of two in ggml; the format asks for a multiple of 8. */
+/** Whether the format allows a value of general.alignment: a multiple of 8; the upper bound is ours. */
 export function isGgufAlignment(value: number): boolean {
-  return Number.isInteger(value) && value >= 8 && value <= 65536 && (value & (value - 1)) === 0;
+  return Number.isInteger(value) && value >= 8 && value <= 65536 && value % 8 === 0;
 }
 
 /**
@@ -62,7 +59,7 @@ export function isGgufAlignment(value: number): boolean {
 export function parseGgufHeader(start: Uint8Array, file: string, fileSize: number): GgufHeader {
   const cursor = new Cursor(start, file, fileSize);
   const magic = String.fromCharCode(...cursor.bytes(4));
-  if (magic !== "GGUF") throw new WeightsError(`${file}: not a GGUF file: it starts with ${JSON.stringify(magic)}`);
+  if (magic !== "GGUF") throw new WeightsError(`${file}: not a GGUF file: it starts with ${quoted(magic)}`);
   const version = cursor.uint32();
   if (version !== 2 && version !== 3) {
     const bigEndian = version === 0x2000000 || version === 0x3000000;
@@ -134,7 +131,7 @@ function placed(entries: readonly TensorEntry[], dataStart: bigint, alignment: n
 function alignmentOf(value: MetadataValue | undefined, file: string): number {
   if (value === undefined) return 32;
   if (typeof value === "number" && isGgufAlignment(value)) return value;
-  throw new WeightsError(`${file}: general.alignment is ${quoted(String(value))}, expected a power of two from 8 to 65536`);
+  throw new WeightsError(`${file}: general.alignment is ${quoted(String(value))}, expected a multiple of 8 up to 65536`);
 }
 
 // A byte-order mark is part of a token or a name, so it stays.

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { FileSource, openFile, readAt } from "./file-source.js";
+import { openFile, readAt } from "./file-bytes.js";
+import { FileSource } from "./file-source.js";
 import { HeaderContinues, parseGgufHeader, type GgufHeader } from "./gguf-header.js";
 import type { WeightSource } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";

@@ -38,30 +38,39 @@ export function widenBfloat16(bits: Uint16Array, out: Float32Array, offset = 0):
 /** A number's bits in half precision, rounded to nearest, ties to even. */
 export function toFloat16(value: number): number {
   scratch[0] = value;
-  const bits = scratchBits[0] as number;
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // 65520 and beyond round to infinity.
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  if (magnitude < 0x38800000) return sign | roundToEven(Math.abs(scratch[0] as number) * 2 ** 24);
-  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+  return float16Of(scratchBits[0] as number, scratch[0] as number);
+}
+
+/** float32 to half-precision bits, rounded to nearest, ties to even. */
+export function narrowFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = float16Of(words[i] as number, values[i] as number);
+  return bits;
 }
 
 /** float32 to bfloat16 bits, rounded to nearest, ties to even. */
-export function narrowBfloat16(values: Float32Array): Uint16Array {
+export function narrowBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(words, (bits) => {
-    if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-    return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-  });
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = words[i] as number;
+    const isNan = (word & 0x7fffffff) > 0x7f800000;
+    bits[i] = isNan ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return bits;
 }
 
-/** float32 to half precision bits, rounded to nearest, ties to even. */
-export function narrowFloat16(values: Float32Array): Uint16Array {
-  const bits = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) bits[i] = toFloat16(values[i] as number);
-  return bits;
+/** @param word the bits of `value` as float32 */
+function float16Of(word: number, value: number): number {
+  const sign = (word >>> 16) & 0x8000;
+  const magnitude = word & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // 65520 and beyond round to infinity.
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) return sign | roundToEven(Math.abs(value) * 2 ** 24);
+  // Rebiases the exponent; a carry out of the fraction moves into it, which is right.
+  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
 }
 
 function roundToEven(value: number): number {

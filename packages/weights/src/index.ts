@@ -1,7 +1,9 @@
 export { openWeights } from "./open-weights.js";
-export { openSafetensors, writeSafetensors } from "./safetensors.js";
+export { openSafetensors } from "./safetensors.js";
+export { writeSafetensors } from "./safetensors-write.js";
 export { openGguf } from "./gguf.js";
-export { writeGguf, type GgufFile, type GgufValue } from "./gguf-write.js";
+export { writeGguf, type GgufFile } from "./gguf-write.js";
+export type { GgufValue } from "./gguf-value.js";
 export type { TensorToWrite } from "./tensor-to-write.js";
 export type { TensorDtype } from "./tensor-dtype.js";
 export type { MetadataValue, TensorInfo, WeightSource } from "./weight-source.js";

@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { openFile, readStart } from "./file-source.js";
+import { openFile, readAt } from "./file-bytes.js";
 import { openGguf } from "./gguf.js";
 import { openSafetensors } from "./safetensors.js";
 import type { WeightSource } from "./weight-source.js";
@@ -14,16 +13,29 @@ import { WeightsError } from "./weights-error.js";
  */
 export async function openWeights(where: string): Promise<WeightSource> {
   const stats = await stat(where).catch((cause: unknown) => {
-    throw new WeightsError(`openWeights: ${where}: no such file or directory`, { cause });
+    const code = (cause as NodeJS.ErrnoException).code;
+    throw new WeightsError(`openWeights: ${where}: ${code === "ENOENT" || code === "ENOTDIR" ? "no such file or directory" : `cannot be opened (${code})`}`, { cause });
   });
-  if (stats.isDirectory()) {
-    const candidates = ["model.safetensors", "model.safetensors.index.json"].map((name) => path.join(where, name));
-    const found = candidates.find((candidate) => existsSync(candidate));
-    if (!found) throw new WeightsError(`openWeights: ${where}: holds neither model.safetensors nor model.safetensors.index.json`);
-    return openSafetensors(found);
-  }
+  if (stats.isDirectory()) return openSafetensors(await inDirectory(where));
   if (where.endsWith(".json")) return openSafetensors(where);
+  return (await startsWithGguf(where)) ? openGguf(where) : openSafetensors(where);
+}
+
+async function inDirectory(directory: string): Promise<string> {
+  for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
+    const file = path.join(directory, name);
+    if (await stat(file).catch(() => undefined)) return file;
+  }
+  throw new WeightsError(`openWeights: ${directory}: holds neither model.safetensors nor model.safetensors.index.json`);
+}
+
+async function startsWithGguf(where: string): Promise<boolean> {
   const { file, size } = await openFile(where);
-  const start = await readStart(file, Math.min(4, size)).finally(() => file.close());
-  return String.fromCharCode(...start) === "GGUF" ? openGguf(where) : openSafetensors(where);
+  try {
+    const start = new Uint8Array(Math.min(4, size));
+    await readAt(file, where, start, 0);
+    return String.fromCharCode(...start) === "GGUF";
+  } finally {
+    await file.close();
+  }
 }

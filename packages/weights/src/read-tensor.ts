@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { dequantizers } from "./dequantize.js";
-import { readAt } from "./file-source.js";
+import { readAt } from "./file-bytes.js";
 import { widenBfloat16, widenFloat16 } from "./half-floats.js";
 import { quoted } from "./quoted.js";
 import { dtypeLayouts } from "./tensor-dtype.js";
@@ -13,25 +13,28 @@ const chunkBytes = 4 * 2 ** 20;
 /** Reads a tensor's bytes as they are stored. */
 export async function readTensorBytes(file: FileHandle, info: TensorInfo): Promise<Uint8Array> {
   const bytes = allocated(info, info.byteLength, () => new Uint8Array(info.byteLength));
-  await readAt(file, info.file, bytes, info.byteOffset);
+  await readAt(file, named(info), bytes, info.byteOffset);
   return bytes;
 }
 
-/** Reads a tensor as float32. Throws WeightsError for a type that has no float value. */
+/**
+ * Reads a tensor as `float32`, row-major. At most 4 MiB of its stored form are in memory beside the result.
+ * @throws WeightsError for a type that is not read as float32, a file that has become shorter, or too little memory
+ */
 export async function readTensorFloat32(file: FileHandle, info: TensorInfo): Promise<Float32Array> {
   const { blockBytes, blockElements } = dtypeLayouts[info.dtype];
   const widen = info.dtype === "F32" ? undefined : widener(info);
   const elements = (info.byteLength / blockBytes) * blockElements;
   const out = allocated(info, elements * 4, () => new Float32Array(elements));
   if (!widen) {
-    await readAt(file, info.file, new Uint8Array(out.buffer), info.byteOffset);
+    await readAt(file, named(info), new Uint8Array(out.buffer), info.byteOffset);
     return out;
   }
   const step = Math.max(1, Math.floor(chunkBytes / blockBytes)) * blockBytes;
   const chunk = new Uint8Array(Math.min(step, info.byteLength));
   for (let at = 0; at < info.byteLength; at += step) {
     const part = chunk.subarray(0, Math.min(step, info.byteLength - at));
-    await readAt(file, info.file, part, info.byteOffset + at);
+    await readAt(file, named(info), part, info.byteOffset + at);
     widen(part, out, (at / blockBytes) * blockElements);
   }
   return out;
@@ -68,8 +71,12 @@ function widener(info: TensorInfo): Widener {
     case "Q6_K":
       return dequantizers[info.dtype];
     default:
-      throw new WeightsError(`readFloat32: ${info.file}: ${quoted(info.name)} is ${info.dtype}, which is not read as float32; use readBytes`);
+      throw new WeightsError(`readFloat32: ${named(info)} is ${info.dtype}, which is not read as float32; use readBytes`);
   }
+}
+
+function named(info: TensorInfo): string {
+  return `${info.file}: ${quoted(info.name)}`;
 }
 
 /** Memory for a tensor, or a WeightsError that says how much there was no room for. */
@@ -77,6 +84,6 @@ function allocated<T>(info: TensorInfo, bytes: number, allocate: () => T): T {
   try {
     return allocate();
   } catch (cause) {
-    throw new WeightsError(`${info.file}: ${quoted(info.name)} needs ${bytes} bytes of memory, which cannot be had`, { cause });
+    throw new WeightsError(`${named(info)} needs ${bytes} bytes of memory, which cannot be had`, { cause });
   }
 }

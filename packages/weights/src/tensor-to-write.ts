@@ -1,4 +1,6 @@
-import { narrowBfloat16, narrowFloat16, toFloat16 } from "./half-floats.js";
+import { narrowBfloat16, narrowFloat16 } from "./half-floats.js";
+import { quantizeQ8 } from "./quantize-q8.js";
+import { quoted } from "./quoted.js";
 import { byteLengthOf, type TensorDtype } from "./tensor-dtype.js";
 import { WeightsError } from "./weights-error.js";
 
@@ -11,25 +13,39 @@ export interface TensorToWrite {
   readonly data: Float32Array | Uint8Array | (() => Promise<Float32Array | Uint8Array>);
 }
 
-/** Bytes that a tensor will take. Throws WeightsError when its rows are no whole number of blocks. */
+/** Elements that are converted at a time; whole blocks of Q8_0. */
+const chunkElements = 2 ** 20;
+
+/** Bytes that a tensor will take. Throws WeightsError for an impossible shape or name. */
 export function plannedBytes({ name, dtype, shape }: TensorToWrite): number {
+  if (!isWellFormed(name)) throw new WeightsError(`${quoted(name)}: the name is no Unicode text`);
+  const bad = shape.find((dim) => !Number.isSafeInteger(dim) || dim < 0);
+  if (bad !== undefined) throw new WeightsError(`${quoted(name)}: [${shape.join(", ")}] is no shape: ${bad} is no whole number from 0 to 2^53 - 1`);
   const bytes = byteLengthOf(dtype, shape);
-  if (bytes === undefined) throw new WeightsError(`"${name}": rows of ${shape.at(-1)} elements do not fit the blocks of ${dtype}`);
+  if (bytes === undefined) throw new WeightsError(`${quoted(name)}: rows of ${shape.at(-1)} elements do not fit the blocks of ${dtype}`);
+  if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) throw new WeightsError(`${quoted(name)}: ${dtype} [${shape.join(", ")}] would take ${bytes} bytes`);
   return Number(bytes);
 }
 
-/** A tensor's bytes in its dtype. Throws WeightsError when the data does not agree with dtype and shape. */
-export async function encodeTensor(tensor: TensorToWrite): Promise<Uint8Array> {
+/**
+ * A tensor's bytes in its dtype, in order. Its data is asked for when the first bytes are.
+ * @throws WeightsError when the data does not agree with dtype and shape
+ */
+export async function* encodedTensor(tensor: TensorToWrite): AsyncGenerator<Uint8Array, void> {
   const data = typeof tensor.data === "function" ? await tensor.data() : tensor.data;
-  const bytes = data instanceof Float32Array ? encodeFloats(tensor, data) : data;
-  const expected = plannedBytes(tensor);
-  if (bytes.byteLength !== expected) {
-    throw new WeightsError(`"${tensor.name}": ${tensor.dtype} [${tensor.shape.join(", ")}] needs ${expected} bytes, got ${bytes.byteLength}`);
+  const { name, dtype, shape } = tensor;
+  if (data instanceof Float32Array) {
+    const elements = shape.reduce((product, dim) => product * dim, 1);
+    if (data.length !== elements) throw new WeightsError(`${quoted(name)}: ${dtype} [${shape.join(", ")}] needs ${elements} values, got ${data.length}`);
+    for (let at = 0; at < data.length; at += chunkElements) yield encoded(tensor, data.subarray(at, at + chunkElements));
+    return;
   }
-  return bytes;
+  const expected = plannedBytes(tensor);
+  if (data.byteLength !== expected) throw new WeightsError(`${quoted(name)}: ${dtype} [${shape.join(", ")}] needs ${expected} bytes, got ${data.byteLength}`);
+  yield data;
 }
 
-function encodeFloats({ name, dtype }: TensorToWrite, values: Float32Array): Uint8Array {
+function encoded({ name, dtype }: TensorToWrite, values: Float32Array): Uint8Array {
   const bytesOf = (array: Float32Array | Uint16Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   switch (dtype) {
     case "F32":
@@ -38,29 +54,17 @@ function encodeFloats({ name, dtype }: TensorToWrite, values: Float32Array): Uin
       return bytesOf(narrowFloat16(values));
     case "BF16":
       return bytesOf(narrowBfloat16(values));
-    case "Q8_0":
-      return quantizeQ8(values);
-    default:
-      throw new WeightsError(`"${name}": float32 values cannot be written as ${dtype}; expected F32, F16, BF16, Q8_0 or ready bytes`);
-  }
-}
-
-/** ggml's Q8_0: blocks of 32, a half-precision scale d = max|x| / 127, then round(x / d) as int8. */
-function quantizeQ8(values: Float32Array): Uint8Array {
-  const blocks = values.length / 32;
-  const bytes = new Uint8Array(blocks * 34);
-  const view = new DataView(bytes.buffer);
-  for (let b = 0; b < blocks; b++) {
-    let largest = 0;
-    for (let i = 0; i < 32; i++) largest = Math.max(largest, Math.abs(values[b * 32 + i] as number));
-    const scale = largest / 127;
-    const inverse = scale === 0 ? 0 : 1 / Math.fround(scale);
-    view.setUint16(b * 34, toFloat16(scale), true);
-    for (let i = 0; i < 32; i++) {
-      const q = Math.fround((values[b * 32 + i] as number) * inverse);
-      view.setInt8(b * 34 + 2 + i, Math.sign(q) * Math.floor(Math.abs(q) + 0.5));
+    case "Q8_0": {
+      const blocks = quantizeQ8(values);
+      if (!blocks) throw new WeightsError(`${quoted(name)}: holds a value that is not finite or beyond ±8319008, which Q8_0 cannot store`);
+      return blocks;
     }
+    default:
+      throw new WeightsError(`${quoted(name)}: float32 values cannot be written as ${dtype}; expected F32, F16, BF16, Q8_0 or ready bytes`);
   }
-  return bytes;
 }
 
+/** Whether every surrogate has its other half, so that text survives UTF-8. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
