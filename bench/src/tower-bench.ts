@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import { Graph, openSession, type Shape, type Tensor } from "@sightline/graph";
 import { patchCount, patchesOf, siglipPatchTokens, siglipPooledEmbedding, type SiglipVisionConfig } from "@sightline/vision-tower";
 import { Command, Option } from "commander";
-import { GemmPeak, type GemmShape } from "./gemm-peak.js";
+import { GemmPeak } from "./gemm-peak.js";
 import { peakResidentBytes } from "./peak-memory.js";
 
 const base = { width: 768, layers: 12, heads: 12, mlpWidth: 3072, layerNormEps: 1e-6 };
@@ -44,7 +44,7 @@ async function measure({ variant, threads, runs }: TowerOptions): Promise<void> 
     const loadMs = performance.now() - loading;
     const loadBytes = peakResidentBytes() - before;
 
-    await using peak = await GemmPeak.open(gemmShapes(config), threads);
+    await using peak = await GemmPeak.open({ rows: patchCount(config), inner: config.width, columns: config.mlpWidth }, threads);
     const side = config.imageSize;
     const pixels = { dtype: "float32" as const, shape: [1, 3, side, side], data: new Float32Array(3 * side * side).fill(0.1) };
     const timeTower = async (): Promise<number> => {
@@ -53,11 +53,10 @@ async function measure({ variant, threads, runs }: TowerOptions): Promise<void> 
       return performance.now() - started;
     };
     let best = Number.POSITIVE_INFINITY;
-    const warmUpMs = await timeTower();
-    // Tower and GEMMs take turns of one length, so that a neighbour who slows the machine for a while slows both. A GEMM
-    // of milliseconds alone would also catch moments of boost that no work of seconds can keep.
+    await timeTower();
+    // Tower and GEMM take turns, so that a neighbour who slows the machine for a while slows both.
     for (let run = 0; run < runs; run++) {
-      await peak.read(warmUpMs);
+      for (let reading = 0; reading < 3; reading++) await peak.read();
       best = Math.min(best, await timeTower());
     }
     const gflops = towerFlops(config) / best / 1e6;
@@ -72,18 +71,6 @@ async function measure({ variant, threads, runs }: TowerOptions): Promise<void> 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The tower's own products and a larger square one. */
-function gemmShapes(config: SiglipVisionConfig): GemmShape[] {
-  const { width, mlpWidth } = config;
-  const rows = patchCount(config);
-  return [
-    { rows, inner: width, columns: width },
-    { rows, inner: width, columns: mlpWidth },
-    { rows, inner: mlpWidth, columns: width },
-    { rows: 2048, inner: 2048, columns: 2048 },
-  ];
 }
 
 /** Multiply-adds of the matrix products, twice: patch embedding, blocks, attention, pooling head. */
