@@ -8,9 +8,10 @@ import type { Random } from "./scenes/random.js";
 export function initialiseParameters(parameters: ParameterSet, rng: Random, layers: number): void {
   for (const { name, shape } of parameters.slots) {
     const values = parameters.get(name);
-    // Sharper than the paper's t = 10, b = -10: embeddings start out alike, and a soft start leaves them so for long.
-    if (name === "logit_scale") values.fill(Math.log(25));
-    else if (name === "logit_bias") values.fill(-10);
+    // b fits about one true text in 110, log(p / (1 - p)). With the paper's -10, meant for batches near 22,000, both towers
+    // spend their first thousands of steps on pushing all embeddings one way. t = 20 keeps the start from being flat.
+    if (name === "logit_scale") values.fill(Math.log(20));
+    else if (name === "logit_bias") values.fill(-4.7);
     else if (shape.length === 1) values.fill(/(norm\d?|norm)\.weight$/.test(name) ? 1 : 0);
     else {
       const fanIn = shape.slice(1).reduce((product, dim) => product * dim, 1);

@@ -39,6 +39,8 @@ export async function towersStage(sprites: Sprites, { folder, steps }: StageOpti
     training: towerTrainingGraph(shape),
     schedule: { peak: 1e-3, warmupSteps: 300, totalSteps: steps, floor: 0.05 },
     weightDecay: 0.05,
+    // Temperature and bias are single numbers that have far to go; at the matrices' rate the embeddings would move instead.
+    rateFactor: ({ name }) => (name.startsWith("logit_") ? 10 : 1),
     batchSize: shape.images,
     seed: seed + 1,
     initialise: async (parameters) => initialiseParameters(parameters, Random.fromSeed(seed, 2), miniVision.layers),
