@@ -11,6 +11,8 @@ export interface AdamWOptions {
   readonly decays?: (slot: ParameterSlot) => boolean;
   /** Factor on the learning rate of one parameter. */
   readonly rateFactor?: (slot: ParameterSlot) => number;
+  /** The parameters to change, all by default; others belong to another optimiser. */
+  readonly applies?: (slot: ParameterSlot) => boolean;
 }
 
 /** What AdamW remembers: both moments, laid out like the parameters, and the steps taken. */
@@ -20,13 +22,15 @@ export interface AdamWState {
   step: number;
 }
 
-export interface Optimizer<State> {
+export interface Optimizer<State> extends Partial<AsyncDisposable> {
+  /** True if a range must not cut through a parameter. */
+  readonly wholeParameters?: boolean;
   init(parameters: ParameterSet): State;
   /**
    * Changes the parameters in place by one step against `gradients`, float32 laid out like the parameters.
    * @param range the elements to change, all when left out, so that several threads may share one step
    */
-  update(parameters: ParameterSet, gradients: Float32Array, state: State, learningRate: number, range?: ElementRange): void;
+  update(parameters: ParameterSet, gradients: Float32Array, state: State, learningRate: number, range?: ElementRange): void | Promise<void>;
 }
 
 /** Elements start <= i < end of a flat buffer. */
@@ -42,7 +46,7 @@ export function decaysByDefault({ shape }: ParameterSlot): boolean {
 
 /** Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2). */
 export function adamW(options: AdamWOptions = {}): Optimizer<AdamWState> {
-  const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0, decays = decaysByDefault, rateFactor = () => 1 } = options;
+  const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0, decays = decaysByDefault, rateFactor = () => 1, applies = () => true } = options;
   return {
     init: (parameters) => ({
       firstMoment: new Float32Array(parameters.values.length),
@@ -56,6 +60,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer<AdamWState> {
       const { values } = parameters;
       const { firstMoment, secondMoment } = state;
       for (const slot of parameters.slots) {
+        if (!applies(slot)) continue;
         const rate = learningRate * rateFactor(slot);
         const keep = 1 - rate * (decays(slot) ? weightDecay : 0);
         const stepSize = rate / correction1;

@@ -1,6 +1,7 @@
 export { TrainingError } from "./training-error.js";
 export { ParameterSet, trainableParameters, type ParameterSlot } from "./parameter-set.js";
 export { adamW, decaysByDefault, scaleGradients, sumOfSquares, type AdamWOptions, type AdamWState, type ElementRange, type Optimizer } from "./adamw.js";
+export { isHiddenMatrix, muon, type MuonOptions } from "./muon.js";
 export { cosineLearningRate, type CosineSchedule } from "./learning-rate.js";
 export { sigmoidLoss } from "./losses/sigmoid-loss.js";
 export { TrainSession, type StepResult, type TrainingGraph } from "./train-session.js";

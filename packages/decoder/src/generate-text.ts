@@ -19,6 +19,8 @@ export interface TextRequest {
   readonly sampler: SamplerChain;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** Go on when the model ends its text. */
+  readonly ignoreEnd: boolean;
   /** Positions of the sequence. */
   readonly contextLength: number;
   /** True once somebody wants it to end; asked before every token and every batch of the prompt. May throw to end with an error. */
@@ -52,7 +54,7 @@ export async function generateText(
       finishReason = "aborted";
       break;
     }
-    if (vocabulary.endsGeneration(token)) {
+    if (!request.ignoreEnd && vocabulary.endsGeneration(token)) {
       finishReason = "stop";
       break;
     }

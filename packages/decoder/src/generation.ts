@@ -7,6 +7,8 @@ export interface GenerateOptions {
   readonly sampling?: SamplingOptions;
   /** Text that ends the generation and is not part of it. */
   readonly stop?: readonly string[];
+  /** Goes on when the model ends its text (llama.cpp's `--ignore-eos`), for measuring or filling a length; off by default. */
+  readonly ignoreEnd?: boolean;
   /** Ends the generation with finishReason "aborted", within one token or one batch of the prompt. */
   readonly signal?: AbortSignal;
 }

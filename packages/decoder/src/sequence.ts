@@ -44,7 +44,7 @@ export class Sequence implements Disposable {
   generate(segments: readonly Segment[], options: GenerateOptions = {}): Generation {
     this.#checkFree("generate");
     const { llama, loop, vocabulary, contextLength } = this.#host;
-    const { maxTokens, stop } = checkOptions(options);
+    const { maxTokens, stop, ignoreEnd } = checkOptions(options);
     const sampling = resolveSampling(options.sampling);
     const prompt = this.#readPrompt("generate", segments);
     let left = false;
@@ -55,7 +55,7 @@ export class Sequence implements Disposable {
     const stream = new GenerationStream(
       async (emit) => {
         using sampler = new SamplerChain(llama, vocabulary.size, sampling, prompt);
-        return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, contextLength, stopped }, emit);
+        return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, ignoreEnd, contextLength, stopped }, emit);
       },
       () => {
         left = true;
@@ -132,13 +132,14 @@ export class Sequence implements Disposable {
   }
 }
 
-function checkOptions({ maxTokens, stop = [], signal }: GenerateOptions): { maxTokens: number; stop: readonly string[] } {
+function checkOptions({ maxTokens, stop = [], signal, ignoreEnd = false }: GenerateOptions): { maxTokens: number; stop: readonly string[]; ignoreEnd: boolean } {
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw new DecoderError("bad-option", `generate: maxTokens: expected an integer from 0 up, got ${String(maxTokens)}`);
   }
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== "string" || text === "")) {
     throw new DecoderError("bad-option", "generate: stop: expected an array of strings that are not empty");
   }
+  if (typeof ignoreEnd !== "boolean") throw new DecoderError("bad-option", `generate: ignoreEnd: expected true or false, got ${String(ignoreEnd)}`);
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new DecoderError("bad-option", "generate: signal: expected an AbortSignal");
-  return { maxTokens: maxTokens ?? Number.POSITIVE_INFINITY, stop: [...stop] };
+  return { maxTokens: maxTokens ?? Number.POSITIVE_INFINITY, stop: [...stop], ignoreEnd };
 }

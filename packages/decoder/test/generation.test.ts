@@ -57,6 +57,13 @@ describe("the end of a text", () => {
     expect(usage).toEqual({ promptTokens: 1, embeddingTokens: 0, reusedTokens: 0, completionTokens: 3 });
   });
 
+  it("is passed over where a caller asks for that", async () => {
+    const { text, finishReason, usage } = await say(speller, "w", { maxTokens: 12, ignoreEnd: true });
+    expect({ finishReason, completionTokens: usage.completionTokens }).toEqual({ finishReason: "length", completionTokens: 12 });
+    expect(text.startsWith("xyz")).toBe(true);
+    await expect(say(speller, "w", { ignoreEnd: 1 as never })).rejects.toThrow("ignoreEnd: expected true or false, got 1");
+  });
+
   it("comes after maxTokens", async () => {
     const { text, finishReason, usage } = await say(speller, "a", { maxTokens: 4 });
     expect({ text, finishReason, completionTokens: usage.completionTokens }).toEqual({ text: "bcde", finishReason: "length", completionTokens: 4 });

@@ -1,6 +1,7 @@
 import type { TensorValue } from "@sightline/graph";
 import { patchCount } from "@sightline/vision-tower";
 import { miniText, miniVision } from "./mini-config.js";
+import { patchNames } from "./patch-names.js";
 import { copyPatch, patchWidth } from "./patches.js";
 import { questionsFor } from "./language/questions.js";
 import type { Random } from "./scenes/random.js";
@@ -71,5 +72,6 @@ export function chatBatch(rng: Random, shape: ChatBatchShape, sources: ChatBatch
     counts: { dtype: "float32", shape: [targets], data: counts },
     names: { dtype: "int64", shape: [texts, miniText.maxTokens], data: names.tokens },
     matches: { dtype: "float32", shape: [images, texts], data: names.labels },
+    ...patchNames(scenes),
   };
 }

@@ -2,6 +2,7 @@ import { add, concat, gatherRows, geluTanh, Graph, linear, matmul, reshape, scal
 import { qwen3Hidden, qwen3TokenTable, sigmoidLoss, trainableParameters, type TrainingGraph } from "@sightline/contrastive";
 import { patchCount, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding, type Parameter } from "@sightline/vision-tower";
 import { miniDecoder, miniText, miniVision } from "./mini-config.js";
+import { patchNameLoss } from "./patch-names.js";
 import { normalizedPatches } from "./tower-graph.js";
 
 export interface ChatBatchShape {
@@ -21,6 +22,8 @@ export interface ChatBatchShape {
 
 /** Weight of the sigmoid loss beside the decoder's. */
 const sigmoidShare = 0.05;
+/** Weight of the patches' names, which keep telling the tower what is where while the decoder learns to say it. */
+const patchShare = 0.3;
 
 /** LLaVA's two layers (Liu et al. 2023): patch tokens float32[B, P, D] -> float32[B, P, W]. */
 export function projectedPatches(patchTokens: Tensor, parameter: Parameter): Tensor {
@@ -30,10 +33,10 @@ export function projectedPatches(patchTokens: Tensor, parameter: Parameter): Ten
 }
 
 /**
- * Tower, projector and decoder under the decoder's cross-entropy, with the sigmoid loss beside it.
+ * Tower, projector and decoder under the decoder's cross-entropy, with the sigmoid loss and the patches' names beside it.
  * Inputs: `patches` uint8[B, P, 3·p·p]; `tokens` int64[B, R]; `layout` int64[B, S], which row of images-then-texts stands
  * at each position; `targets` int64[n], positions (of B·S) that predict; `labels` int64[n] what; `counts` float32[n];
- * `names` int64[M, T] and `matches` float32[B, M] for the sigmoid loss. Metric: `predicted` int64[n].
+ * `names` int64[M, T] and `matches` float32[B, M] for the sigmoid loss; those of `patchNameLoss`. Metric: `predicted` int64[n].
  */
 export function chatTrainingGraph(shape: ChatBatchShape): TrainingGraph {
   const { images, textTokens, positions, targets, texts, textVocabularySize, chatVocabularySize } = shape;
@@ -59,6 +62,9 @@ export function chatTrainingGraph(shape: ChatBatchShape): TrainingGraph {
   const matches = graph.input("matches", "float32", [images, texts]);
   const pairLoss = sigmoidLoss(pooled, text, matches, parameter("logit_scale", [1]), parameter("logit_bias", [1]));
 
+  const patchLoss = patchNameLoss(graph, patchTokens, parameter, images * patches);
+  const loss = add(answerLoss, add(scale(pairLoss, sigmoidShare), scale(patchLoss, patchShare)));
+
   const predicted = graph.node1("ArgMax", [logits], { dtype: "int64", shape: [targets] }, { axis: -1, keepdims: 0 });
-  return { graph, loss: add(answerLoss, scale(pairLoss, sigmoidShare)), parameters: tensors, metrics: { predicted, pairLoss } };
+  return { graph, loss, parameters: tensors, metrics: { predicted, pairLoss, patchLoss } };
 }

@@ -22,7 +22,7 @@ const textTokens = 72;
 /** Learning rate of the towers against that of projector and decoder. */
 const towerRate = 1;
 /** Share of pictures whose drawings are changed, for styles that were never seen; all of them would be too hard a start. */
-const augmentedShare = 0.4;
+const augmentedShare = 0.35;
 
 /**
  * Second stage: projector and decoder on conversations about scenes, the towers following. The sigmoid loss stays beside
@@ -58,7 +58,7 @@ export async function chatStage(sprites: Sprites, { folder, steps }: StageOption
     seed,
     rateFactor: ({ name }) => (/^(vision_model|text_model|logit)/.test(name) ? towerRate : 1),
     initialise: async (parameters) => {
-      initialiseParameters(parameters, Random.fromSeed(seed, 1), miniDecoder.layers);
+      initialiseParameters(parameters, Random.fromSeed(seed, 1), { ...miniVision, layers: miniDecoder.layers });
       await using towers = await openWeights(path.join(folder, "towers.safetensors"));
       for (const { name } of parameters.slots) if (towers.tensors.has(name)) parameters.get(name).set(await towers.readFloat32(name));
     },

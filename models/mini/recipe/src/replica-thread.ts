@@ -1,6 +1,6 @@
 import { appendFile } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { adamW, cosineLearningRate, saveCheckpoint, trainReplica } from "@sightline/contrastive";
+import { cosineLearningRate, muon, saveCheckpoint, trainReplica } from "@sightline/contrastive";
 import { Random } from "./scenes/random.js";
 import { stageFile } from "./stage.js";
 import { createStage } from "./stages.js";
@@ -16,8 +16,8 @@ const steps = trainReplica(
     rank,
     shared,
     training: stage.training,
-    optimizer: adamW({ weightDecay: stage.weightDecay, ...(stage.rateFactor ? { rateFactor: stage.rateFactor } : {}) }),
-    batch: (step) => stage.batch(Random.fromSeed(stage.seed, rank, step)),
+    optimizer: muon({ weightDecay: stage.weightDecay, ...(stage.rateFactor ? { rateFactor: stage.rateFactor } : {}) }),
+    batch: (step) => stage.batch(Random.fromSeed(stage.seed, rank, step), step / stage.schedule.totalSteps),
     learningRate: (step) => cosineLearningRate(step, stage.schedule),
     maxGradientNorm: 1,
     checkpoint: {

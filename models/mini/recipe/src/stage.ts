@@ -14,7 +14,8 @@ export interface Stage {
   readonly batchSize: number;
   readonly seed: number;
   readonly rateFactor?: (slot: ParameterSlot) => number;
-  readonly batch: (rng: Random) => Record<string, TensorValue>;
+  /** @param progress share of the stage that is done, so that pictures may get harder */
+  readonly batch: (rng: Random, progress: number) => Record<string, TensorValue>;
   /** Fills parameters that no checkpoint gives. */
   readonly initialise: (parameters: ParameterSet) => Promise<void>;
   /** Figures for the log, taken every `evaluateEvery` steps (a multiple of the checkpoints' distance) and at the end. */

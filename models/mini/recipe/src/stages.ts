@@ -1,14 +1,13 @@
 import { trainStyles } from "./art/art-sets.js";
-import { extraNames } from "./art/extra-names.js";
 import { loadSprites, type Sprites } from "./art/sprites.js";
 import { chatStage } from "./chat-stage.js";
 import { objectNames } from "./objects.js";
 import type { Stage, StageName, StageOptions } from "./stage.js";
 import { towersStage } from "./towers-stage.js";
 
-/** The drawings that training may show: every name of objects.json and the extra ones, in the trained styles. */
+/** The drawings that training may show: every name of objects.json in the trained styles. */
 export function trainingSprites(): Promise<Sprites> {
-  return loadSprites({ styles: trainStyles, names: [...objectNames, ...extraNames] });
+  return loadSprites({ styles: trainStyles, names: objectNames });
 }
 
 const stages: Readonly<Record<StageName, (sprites: Sprites, options: StageOptions) => Promise<Stage>>> = {

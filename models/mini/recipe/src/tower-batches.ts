@@ -1,5 +1,6 @@
 import type { TensorValue } from "@sightline/graph";
 import { miniText, miniVision } from "./mini-config.js";
+import { patchNames } from "./patch-names.js";
 import { copyPatch, patchWidth } from "./patches.js";
 import { captionFor } from "./language/captions.js";
 import type { Random } from "./scenes/random.js";
@@ -44,12 +45,12 @@ export function towerBatch(rng: Random, shape: TowerBatchShape, sources: TowerBa
     }
   }
 
-  const { tokens, labels, names } = labelledTexts(rng, scenes, texts, sources);
+  const { tokens, labels } = labelledTexts(rng, scenes, texts, sources);
   const batch: Record<string, TensorValue> = {
     patches: { dtype: "uint8", shape: [images, patches, patchWidth], data: pixels },
     tokens: { dtype: "int64", shape: [texts, miniText.maxTokens], data: tokens },
     labels: { dtype: "float32", shape: [images, texts], data: labels },
-    patchLabels: { dtype: "float32", shape: [images * patches, texts], data: patchLabels(scenes, positions, names, texts) },
+    ...patchNames(scenes, positions),
   };
   if (patches < all) batch["positions"] = { dtype: "int64", shape: [images, patches], data: positions };
   return batch;
@@ -66,14 +67,14 @@ export interface TextSources {
 /**
  * Texts for images, and which is true of which. A name is true of every image that shows it; a caption is true of its
  * own image and left out of the loss for others that show the same names.
- * @returns tokens int64[M, T], labels float32[B, M], and the names that the first texts are of
+ * @returns tokens int64[M, T] and labels float32[B, M]
  */
 export function labelledTexts(
   rng: Random,
   scenes: readonly SceneSpec[],
   texts: number,
   sources: TextSources,
-): { readonly tokens: BigInt64Array; readonly labels: Float32Array; readonly names: readonly string[] } {
+): { readonly tokens: BigInt64Array; readonly labels: Float32Array } {
   const captions = Math.floor(texts * sources.captionShare);
   const shown = scenes.map((scene) => new Set(scene.objects.map((object) => object.name)));
   const names = chooseNames(rng, shown, texts - captions, sources.fillerNames);
@@ -95,33 +96,7 @@ export function labelledTexts(
       else if (needed.every((name) => set.has(name))) labels[row * texts + column] = 0;
     });
   }
-  return { tokens, labels, names };
-}
-
-/**
- * Which name is true of which patch: +1 well inside an object of that name, -1 outside of it, 0 (no say) at its border.
- * Captions speak of whole pictures and have no say about patches. float32[B·K, M].
- */
-function patchLabels(scenes: readonly SceneSpec[], positions: BigInt64Array, names: readonly string[], texts: number): Float32Array {
-  const columns = miniVision.imageSize / miniVision.patchSize;
-  const perImage = positions.length / scenes.length;
-  const labels = new Float32Array(positions.length * texts);
-  positions.forEach((position, row) => {
-    labels.fill(-1, row * texts, row * texts + names.length);
-    const x = ((Number(position) % columns) + 0.5) / columns;
-    const y = (Math.floor(Number(position) / columns) + 0.5) / columns;
-    for (const { name, bounds } of (scenes[Math.floor(row / perImage)] as SceneSpec).objects) {
-      const column = names.indexOf(name);
-      if (column < 0) continue;
-      const dx = (2 * x - bounds.left - bounds.right) / (bounds.right - bounds.left);
-      const dy = (2 * y - bounds.top - bounds.bottom) / (bounds.bottom - bounds.top);
-      const distance = Math.hypot(dx, dy);
-      const at = row * texts + column;
-      if (distance <= 0.9) labels[at] = 1;
-      else if (distance <= 1.5 && labels[at] === -1) labels[at] = 0;
-    }
-  });
-  return labels;
+  return { tokens, labels };
 }
 
 /** Names shown somewhere in the batch first (a random part of them when they are too many), then others. */

@@ -1,7 +1,14 @@
-import { add, Graph, reshape, scale, shift, type Tensor } from "@sightline/graph";
+import { add, Graph, scale, shift, type Tensor } from "@sightline/graph";
 import { sigmoidLoss, trainableParameters, type TrainingGraph } from "@sightline/contrastive";
-import { patchCount, siglipPatchEmbeddings, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding } from "@sightline/vision-tower";
+import { patchCount, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding } from "@sightline/vision-tower";
 import { miniText, miniVision } from "./mini-config.js";
+import { patchNameLoss } from "./patch-names.js";
+
+/**
+ * Weight of the sigmoid loss beside the patches'. Summed over an image's pairs (Zhai et al. 2023, algorithm 1) it starts
+ * near 8, all of it the labels' frequencies, and would drown the other.
+ */
+const sigmoidShare = 0.25;
 
 export interface TowerBatchShape {
   /** B, images. */
@@ -22,9 +29,8 @@ export function normalizedPatches(graph: Graph, images: number, patches: number)
 }
 
 /**
- * Both towers under the sigmoid loss. Inputs: `patches` uint8[B, K, 3·p·p], `positions` int64[B, K],
- * `tokens` int64[M, T], `labels` float32[B, M], `patchLabels` float32[B·K, M]. The loss is taken twice: of images against
- * texts, and of single patches against texts, which tells the tower where in a picture a text is true.
+ * Both towers under the sigmoid loss, with the names of single patches beside it. Inputs: `patches` uint8[B, K, 3·p·p],
+ * `positions` int64[B, K], `tokens` int64[M, T], `labels` float32[B, M], and those of `patchNameLoss`.
  */
 export function towerTrainingGraph({ images, texts, patches, vocabularySize }: TowerBatchShape): TrainingGraph {
   const graph = new Graph();
@@ -37,9 +43,7 @@ export function towerTrainingGraph({ images, texts, patches, vocabularySize }: T
   const tokens = graph.input("tokens", "int64", [texts, miniText.maxTokens]);
   const text = siglipTextEmbedding(tokens, parameter, { ...miniText, vocabularySize }, { fused: false });
   const labels = graph.input("labels", "float32", [images, texts]);
-  const pairs = (embeddings: Tensor, truth: Tensor): Tensor =>
-    sigmoidLoss(embeddings, text, truth, parameter("logit_scale", [1]), parameter("logit_bias", [1]));
-  const patchEmbeddings = reshape(siglipPatchEmbeddings(patchTokens, parameter, miniVision), [images * patches, miniVision.width]);
-  const patchLoss = pairs(patchEmbeddings, graph.input("patchLabels", "float32", [images * patches, texts]));
-  return { graph, loss: add(pairs(pooled, labels), patchLoss), parameters: tensors };
+  const pairLoss = sigmoidLoss(pooled, text, labels, parameter("logit_scale", [1]), parameter("logit_bias", [1]));
+  const patchLoss = patchNameLoss(graph, patchTokens, parameter, images * patches);
+  return { graph, loss: add(scale(pairLoss, sigmoidShare), patchLoss), parameters: tensors };
 }

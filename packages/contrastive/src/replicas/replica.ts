@@ -37,8 +37,13 @@ export async function* trainReplica(options: ReplicaOptions, fromStep: number, t
   const { rank, shared, optimizer } = options;
   await using session = await TrainSession.open(options.training, { device: "cpu", threads: 1 });
   const total = session.parameters.values.length;
-  const range = { start: Math.floor((total * rank) / shared.replicas), end: Math.floor((total * (rank + 1)) / shared.replicas) };
   const parameters = new ParameterSet(new Map(session.parameters.slots.map(({ name, shape }) => [name, shape])), shared.values);
+  const border = (share: number): number => {
+    const element = Math.floor((total * share) / shared.replicas);
+    if (optimizer.wholeParameters !== true) return element;
+    return parameters.slots.find(({ offset, length }) => offset + length / 2 >= element)?.offset ?? total;
+  };
+  const range = { start: border(rank), end: border(rank + 1) };
   const state: AdamWState = { firstMoment: shared.firstMoment, secondMoment: shared.secondMoment, step: fromStep };
   let batch = fromStep < toStep ? options.batch(fromStep) : undefined;
   for (let step = fromStep; step < toStep && batch; step++) {
@@ -54,7 +59,7 @@ export async function* trainReplica(options: ReplicaOptions, fromStep: number, t
     awaitAll(shared);
     const norm = Math.sqrt(shared.squares.reduce((sum, square) => sum + square, 0));
     if (norm > options.maxGradientNorm) scaleGradients(gradients, options.maxGradientNorm / norm, range);
-    optimizer.update(parameters, gradients, state, options.learningRate(step), range);
+    await optimizer.update(parameters, gradients, state, options.learningRate(step), range);
     if (rank === 0) publishStop(shared);
     awaitAll(shared);
     const stopping = stopWasAgreed(shared);

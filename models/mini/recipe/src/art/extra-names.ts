@@ -1,6 +1,6 @@
 /**
- * Names beyond objects.json that at least four of the training styles draw, spelt as the art sets spell them. They only
- * widen the pretraining of the tower: people, faces, flags, signs and near-duplicates of objects are left out.
+ * Names beyond objects.json that at least four of the training styles draw, spelt as the art sets spell them. The text
+ * tower's tokenizer learns from them too, so that a label that the model was never shown still comes in few tokens.
  */
 export const extraNames: readonly string[] = `
 1st-place-medal abacus accordion adhesive-bandage admission-tickets aerial-tramway airplane-arrival

@@ -4,8 +4,7 @@ import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { objectNames } from "../objects.js";
-import { heldOutStyles, hasIcon, iconToSvg, readArtSet } from "./art-sets.js";
-import { extraNames } from "./extra-names.js";
+import { hasIcon, iconToSvg, readArtSet } from "./art-sets.js";
 import { drawSprite, spriteBytes, spriteLevels, spriteSide, type Sprite, type SpriteFacts } from "./sprite.js";
 
 /** Raised when what `drawSprite` writes changes, so that older caches are drawn anew. */
@@ -22,9 +21,9 @@ interface SpriteProgress {
 /** What `loadSprites` loads and where it caches. */
 export interface LoadSpritesOptions {
   readonly styles: readonly string[];
-  /** Names of objects.json or of `extraNames`; all of objects.json if not told. */
+  /** Names of objects.json; all of them if not told. */
   readonly names?: readonly string[];
-  /** Folder of the binary caches, one or two files a style; `node_modules/.cache/sightline-mini` of the repository if not told. */
+  /** Folder of the binary caches, a file a style; `node_modules/.cache/sightline-mini` of the repository if not told. */
   readonly cacheDir?: string;
   readonly onProgress?: (event: SpriteProgress) => void;
   readonly signal?: AbortSignal;
@@ -75,27 +74,23 @@ const defaultCacheDir: string = fileURLToPath(new URL("../../../../../node_modul
 export async function loadSprites(options: LoadSpritesOptions): Promise<Sprites> {
   const cacheDir = options.cacheDir ?? defaultCacheDir;
   const wanted = new Set(options.names ?? objectNames);
-  const known = new Set([...objectNames, ...extraNames]);
+  const known = new Set(objectNames);
   for (const name of wanted) {
-    if (!known.has(name)) throw new Error(`loadSprites: expected names of objects.json or extraNames, got "${name}"`);
+    if (!known.has(name)) throw new Error(`loadSprites: expected names of objects.json, got "${name}"`);
   }
   await mkdir(cacheDir, { recursive: true });
   const sprites: Sprite[] = [];
   for (const style of options.styles) {
-    for (const [group, names] of [["objects", objectNames], ["extra", extraNames]] as const) {
-      if (!names.some((name) => wanted.has(name))) continue;
-      if (group === "extra" && heldOutStyles.includes(style)) continue;
-      const path = join(cacheDir, cacheFileName(style, group, names));
-      if (!existsSync(path)) await drawStyle(style, names, path, options);
-      for (const sprite of parseCache(await readFile(path), style).sprites) if (wanted.has(sprite.name)) sprites.push(sprite);
-    }
+    const path = join(cacheDir, cacheFileName(style));
+    if (!existsSync(path)) await drawStyle(style, objectNames, path, options);
+    for (const sprite of parseCache(await readFile(path), style).sprites) if (wanted.has(sprite.name)) sprites.push(sprite);
   }
   return new Sprites(sprites);
 }
 
-function cacheFileName(style: string, group: string, names: readonly string[]): string {
-  const hash = createHash("sha256").update(JSON.stringify([cacheVersion, spriteSide, names])).digest("hex").slice(0, 12);
-  return `${style}-${group}-${hash}.sprites`;
+function cacheFileName(style: string): string {
+  const hash = createHash("sha256").update(JSON.stringify([cacheVersion, spriteSide, objectNames])).digest("hex").slice(0, 12);
+  return `${style}-objects-${hash}.sprites`;
 }
 
 async function drawStyle(style: string, names: readonly string[], path: string, options: LoadSpritesOptions): Promise<void> {
