@@ -35,7 +35,7 @@ export function muon(options: MuonOptions = {}): Optimizer<AdamWState> {
     async update(parameters, gradients, state, learningRate, range = { start: 0, end: parameters.values.length }) {
       await rest.update(parameters, gradients, state, learningRate, range);
       for (const slots of groupByShape(parameters.slots.filter((slot) => orthogonalizes(slot) && within(slot, range)))) {
-        const [rows, columns] = slots[0]?.shape as [number, number];
+        const [rows, columns] = (slots[0] as ParameterSlot).shape as [number, number];
         const key = `${slots.length}x${rows}x${columns}`;
         const session = await (sessions.get(key) ?? remember(sessions, key, Orthogonalizer.open(slots.length, rows, columns)));
         const steps = await session.run((k, out) => nesterov(slots[k] as ParameterSlot, gradients, state.firstMoment, momentum, out));

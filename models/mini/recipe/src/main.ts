@@ -42,8 +42,8 @@ const program = new Command("mini-recipe")
   .description("Rebuilds models/mini: draws the art, trains towers, projector and decoder, writes GGUF and safetensors. Ctrl-C saves; the same command goes on.")
   .option("--run <folder>", "checkpoints and logs", path.join(miniFolder, "recipe", "runs", "mini"))
   .option("--out <folder>", "where the model's files go", miniFolder)
-  .option("--tower-steps <n>", "steps of the towers' stage, 128 pictures each on two cores", count, 5400)
-  .option("--chat-steps <n>", "steps of the conversations' stage, 64 each on two cores", count, 20000)
+  .option("--tower-steps <n>", "steps of the towers' stage, 128 pictures each on two cores", count, 3400)
+  .option("--chat-steps <n>", "steps of the conversations' stage, 64 each on two cores", count, 3000)
   .option("--replicas <n>", "training threads; one a core when left out", count)
   .action(async (options: RebuildOptions) => {
     const abort = new AbortController();
