@@ -3,7 +3,7 @@ import { patchCount } from "@sightline/vision-tower";
 import { miniText, miniVision } from "./mini-config.js";
 import { patchNames } from "./patch-names.js";
 import { copyPatch, patchWidth } from "./patches.js";
-import { questionsFor } from "./language/questions.js";
+import { questionsFor, type QuestionKind } from "./language/questions.js";
 import type { Random } from "./scenes/random.js";
 import type { SceneRenderer } from "./scenes/render-scene.js";
 import type { SceneSpec } from "./scenes/scene.js";
@@ -15,12 +15,14 @@ export interface ChatBatchSources extends TextSources {
   readonly renderer: SceneRenderer;
   readonly chat: ChatTokens;
   readonly sample: (rng: Random) => SceneSpec;
+  /** How often a kind of question is drawn, where that is not as usual. */
+  readonly questionShares: Partial<Record<QuestionKind, number>>;
+  /** Share of conversations whose caption comes last. A caption gives the answers to most questions after it; put last, it leaves those to the image. */
+  readonly lateCaptionShare: number;
 }
 
 /** More questions than fit are drawn, so that a conversation fills its tokens. */
 const questionsDrawn = 8;
-/** A caption gives the answers to most questions after it; put last, it leaves those to the image. */
-const lateCaptionShare = 0.5;
 const systemShare = 0.05;
 const systemTexts = ["You are a helpful assistant.", "You are a helpful assistant that describes images.", "Answer questions about the image."];
 
@@ -43,8 +45,8 @@ export function chatBatch(rng: Random, shape: ChatBatchShape, sources: ChatBatch
     sources.renderer.render(spec, image, 0);
     for (let p = 0; p < patches; p++) copyPatch(image, p, pixels, (b * patches + p) * patchWidth);
     const system = rng.chance(systemShare) ? rng.choice(systemTexts) : undefined;
-    const questions = questionsFor(spec, rng, questionsDrawn);
-    if (rng.chance(lateCaptionShare)) questions.sort((a, b) => Number(a.kind === "describe") - Number(b.kind === "describe"));
+    const questions = questionsFor(spec, rng, questionsDrawn, sources.questionShares);
+    if (rng.chance(sources.lateCaptionShare)) questions.sort((a, b) => Number(a.kind === "describe") - Number(b.kind === "describe"));
     const chat = sources.chat.encode(questions, textTokens, system);
     const textRow = images * patches + b * textTokens;
     for (let s = 0; s < positions; s++) {

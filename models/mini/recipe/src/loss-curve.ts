@@ -12,7 +12,7 @@ const points = 240;
 
 /** Draws the loss of each stage against its steps, one under the other, as a PNG. */
 export async function drawLossCurves(runFolder: string, file: string): Promise<void> {
-  const stages: readonly StageName[] = ["towers", "chat"];
+  const stages: readonly StageName[] = ["towers", "chat", "questions", "mixed"];
   const charts = await Promise.all(stages.map(async (stage, i) => chart(stage, await losses(path.join(runFolder, `${stage}.jsonl`)), i * height)));
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height * stages.length}" font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>${charts.join("")}</svg>`;
   await writeFileAtomically(file, await sharp(Buffer.from(svg)).png().toBuffer());

@@ -17,17 +17,21 @@ interface RebuildOptions {
   readonly out: string;
   readonly towerSteps: number;
   readonly chatSteps: number;
+  readonly questionSteps: number;
+  readonly mixedSteps: number;
   readonly replicas?: number;
 }
 
 /** Trains mini from nothing, or from where the run folder stands, and writes its files. */
-async function rebuild({ run, out, towerSteps, chatSteps, replicas }: RebuildOptions, signal: AbortSignal): Promise<void> {
+async function rebuild({ run, out, towerSteps, chatSteps, questionSteps, mixedSteps, replicas }: RebuildOptions, signal: AbortSignal): Promise<void> {
   await mkdir(run, { recursive: true });
   if (!existsSync(path.join(run, "text-tokenizer.json"))) await writeTextTokenizer(run);
   if (!existsSync(path.join(run, "chat-tokenizer.json"))) await writeChatTokenizer(await trainingSprites(), run);
   const options = { signal, ...(replicas === undefined ? {} : { replicas }) };
   await trainStage({ stage: "towers", folder: run, steps: towerSteps }, options);
-  const parameters = await trainStage({ stage: "chat", folder: run, steps: chatSteps }, options);
+  await trainStage({ stage: "chat", folder: run, steps: chatSteps }, options);
+  await trainStage({ stage: "questions", folder: run, steps: questionSteps }, options);
+  const parameters = await trainStage({ stage: "mixed", folder: run, steps: mixedSteps }, options);
   await exportMini(parameters, run, out);
   await drawLossCurves(run, path.join(out, "loss-curve.png"));
 }
@@ -44,6 +48,8 @@ const program = new Command("mini-recipe")
   .option("--out <folder>", "where the model's files go", miniFolder)
   .option("--tower-steps <n>", "steps of the towers' stage, 128 pictures each on two cores", count, 3400)
   .option("--chat-steps <n>", "steps of the conversations' stage, 64 each on two cores", count, 3000)
+  .option("--question-steps <n>", "steps of the stage of yes and no, 64 each on two cores", count, 640)
+  .option("--mixed-steps <n>", "steps of the last stage, captions and questions, 64 each on two cores", count, 190)
   .option("--replicas <n>", "training threads; one a core when left out", count)
   .action(async (options: RebuildOptions) => {
     const abort = new AbortController();

@@ -23,7 +23,7 @@ export interface Stage {
   readonly evaluateEvery: number;
 }
 
-export type StageName = "towers" | "chat";
+export type StageName = "towers" | "chat" | "questions" | "mixed";
 
 export interface StageOptions {
   readonly stage: StageName;

@@ -1,6 +1,6 @@
 import { trainStyles } from "./art/art-sets.js";
 import { loadSprites, type Sprites } from "./art/sprites.js";
-import { chatStage } from "./chat-stage.js";
+import { chatStage, mixedStage, questionsStage } from "./chat-stage.js";
 import { objectNames } from "./objects.js";
 import type { Stage, StageName, StageOptions } from "./stage.js";
 import { towersStage } from "./towers-stage.js";
@@ -13,6 +13,8 @@ export function trainingSprites(): Promise<Sprites> {
 const stages: Readonly<Record<StageName, (sprites: Sprites, options: StageOptions) => Promise<Stage>>> = {
   towers: towersStage,
   chat: chatStage,
+  questions: questionsStage,
+  mixed: mixedStage,
 };
 
 /** A stage by name. */

@@ -195,6 +195,13 @@ describe("questions", () => {
     expect(new Set(questionsFor(first, Random.fromSeed(1), 8).map(({ question }) => question)).size).toBe(8);
   });
 
+  it("come in the shares that are asked for", () => {
+    const [first] = sampled(1, 4) as [SceneSpec];
+    const none = { describe: 0, countAll: 0, count: 0, where: 0, colour: 0, background: 0, relation: 0, side: 0 };
+    const kinds = questionsFor(first, Random.fromSeed(2), 6, none).map(({ kind }) => kind);
+    expect(kinds).toEqual(Array.from({ length: 6 }, () => "presence"));
+  });
+
   it("word questions in many ways", () => {
     expect(new Set(asked(spec, "describe", 14, 2000).map(({ question }) => question)).size).toBeGreaterThan(150);
     const colours = asked(spec, "colour", 15, 200).map(({ question }) => question).join(" ");

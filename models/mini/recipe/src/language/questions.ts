@@ -42,10 +42,13 @@ const kindWeights: Readonly<Record<QuestionKind, number>> = {
 };
 
 const kinds = Object.keys(kindWeights) as QuestionKind[];
-const weights = kinds.map((kind) => kindWeights[kind]);
 
-/** Up to `count` different questions of mixed kinds, each with the answer that the scene gives. */
-export function questionsFor(spec: SceneSpec, rng: Random, count: number): Question[] {
+/**
+ * Up to `count` different questions of mixed kinds, each with the answer that the scene gives.
+ * @param shares how often a kind is drawn, where that is not as usual
+ */
+export function questionsFor(spec: SceneSpec, rng: Random, count: number, shares: Partial<Record<QuestionKind, number>> = {}): Question[] {
+  const weights = kinds.map((kind) => shares[kind] ?? kindWeights[kind]);
   const questions: Question[] = [];
   const asked = new Set<string>();
   for (let attempt = 0; questions.length < count && attempt < count * 20; attempt++) {
