@@ -38,7 +38,7 @@ async function measure({ model }: { readonly model: string }): Promise<void> {
       { role: "user", content: "How many objects are there?" },
     ]);
     secondEncodes = chat.encodes - encodes;
-    ratios.push({ own: await tokensPerSecond(chat, image), raw: (await rawDecodeLoop(decoder, loopTokens)).tokensPerSecond });
+    ratios.push({ own: await tokensPerSecond(chat, image), raw: (await rawDecodeLoop(decoder, loopTokens, first.usage.promptTokens)).tokensPerSecond });
   }
   const result = {
     model,

@@ -6,12 +6,13 @@ import { DecoderError } from "./decoder-error.js";
  * The speed that `generate` is measured against: decode one token, sample greedily, and nothing else, on the main thread
  * from beginning to end. Nothing is made into text, nobody can interrupt it, and tokens that end a text do not end it.
  * @param tokens how many to decode; with the first they must fit the context
+ * @param from how many to decode before, untimed: a longer context makes each token slower
  * @throws DecoderError `bad-option`, and those of Decoder.createSequence: it takes a sequence for itself
  */
-export async function rawDecodeLoop(decoder: Decoder, tokens: number): Promise<{ tokens: number; milliseconds: number; tokensPerSecond: number }> {
+export async function rawDecodeLoop(decoder: Decoder, tokens: number, from = 0): Promise<{ tokens: number; milliseconds: number; tokensPerSecond: number }> {
   const { contextLength } = decoder.info;
-  if (!Number.isInteger(tokens) || tokens < 1 || tokens >= contextLength) {
-    throw new DecoderError("bad-option", `rawDecodeLoop: tokens: expected an integer from 1 to ${contextLength - 1}, got ${tokens}`);
+  if (!Number.isInteger(tokens) || tokens < 1 || from + tokens >= contextLength) {
+    throw new DecoderError("bad-option", `rawDecodeLoop: tokens: expected an integer from 1 to ${contextLength - 1 - from}, got ${tokens}`);
   }
   if (!decoder.parts.log.mayBlockMainThread()) {
     throw new DecoderError("bad-option", "rawDecodeLoop: expected a decoder without a logger: its log could not be heard meanwhile, and the loop would wait for it");
@@ -43,9 +44,12 @@ export async function rawDecodeLoop(decoder: Decoder, tokens: number): Promise<{
       if (status !== 0) throw new DecoderError("decode-failed", `rawDecodeLoop: llama_decode at position ${position[0]} returned ${status}`);
       token[0] = llama.sampler_sample(sampler, context, -1);
     };
-    step();
+    for (let i = 0; i <= from; i++) {
+      position[0] = i;
+      step();
+    }
     const start = performance.now();
-    for (let i = 1; i <= tokens; i++) {
+    for (let i = from + 1; i <= from + tokens; i++) {
       position[0] = i;
       step();
     }

@@ -6,7 +6,7 @@ import { loadVisionChat, type VisionChat } from "../src/index.js";
 const folder = new URL("../../../examples/", import.meta.url);
 const examples = JSON.parse(await readFile(new URL("examples.json", folder), "utf8")) as { file: string; objects: string[] }[];
 
-/** The trained weights on the pictures of examples/, which were picked because they are answered right. */
+/** The trained weights on the pictures of examples/, picked among those that it answers right. */
 describe("mini names what the example pictures show", () => {
   let chat: VisionChat;
   beforeAll(async () => {
