@@ -28,7 +28,7 @@ export function isHiddenMatrix({ name, shape }: ParameterSlot): boolean {
 export function muon(options: MuonOptions = {}): Optimizer<AdamWState> {
   const { momentum = 0.95, orthogonalizes = isHiddenMatrix, weightDecay = 0, decays = decaysByDefault, rateFactor = () => 1 } = options;
   const rest = adamW({ ...options, applies: (slot) => !orthogonalizes(slot) });
-  const sessions = new Map<string, Promise<Orthogonalizer>>();
+  const sessions = new Map<string, Orthogonalizer>();
   return {
     wholeParameters: true,
     init: rest.init,
@@ -37,7 +37,8 @@ export function muon(options: MuonOptions = {}): Optimizer<AdamWState> {
       for (const slots of groupByShape(parameters.slots.filter((slot) => orthogonalizes(slot) && within(slot, range)))) {
         const [rows, columns] = (slots[0] as ParameterSlot).shape as [number, number];
         const key = `${slots.length}x${rows}x${columns}`;
-        const session = await (sessions.get(key) ?? remember(sessions, key, Orthogonalizer.open(slots.length, rows, columns)));
+        const session = sessions.get(key) ?? (await Orthogonalizer.open(slots.length, rows, columns));
+        sessions.set(key, session);
         const steps = await session.run((k, out) => nesterov(slots[k] as ParameterSlot, gradients, state.firstMoment, momentum, out));
         const size = 0.2 * Math.sqrt(Math.max(rows, columns));
         slots.forEach((slot, k) => {
@@ -47,15 +48,10 @@ export function muon(options: MuonOptions = {}): Optimizer<AdamWState> {
       }
     },
     async [Symbol.asyncDispose]() {
-      for (const session of sessions.values()) await (await session)[Symbol.asyncDispose]();
+      for (const session of sessions.values()) await session[Symbol.asyncDispose]();
       sessions.clear();
     },
   };
-}
-
-function remember(sessions: Map<string, Promise<Orthogonalizer>>, key: string, session: Promise<Orthogonalizer>): Promise<Orthogonalizer> {
-  sessions.set(key, session);
-  return session;
 }
 
 function within({ offset, length, name }: ParameterSlot, { start, end }: ElementRange): boolean {

@@ -11,6 +11,7 @@ import { DecoderError } from "./decoder-error.js";
  */
 export async function rawDecodeLoop(decoder: Decoder, tokens: number, from = 0): Promise<{ tokens: number; milliseconds: number; tokensPerSecond: number }> {
   const { contextLength } = decoder.info;
+  if (!Number.isInteger(from) || from < 0) throw new DecoderError("bad-option", `rawDecodeLoop: from: expected an integer from 0 up, got ${from}`);
   if (!Number.isInteger(tokens) || tokens < 1 || from + tokens >= contextLength) {
     throw new DecoderError("bad-option", `rawDecodeLoop: tokens: expected an integer from 1 to ${contextLength - 1 - from}, got ${tokens}`);
   }

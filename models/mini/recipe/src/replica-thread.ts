@@ -9,6 +9,7 @@ import type { ReplicaAssignment } from "./train-stage.js";
 /** The thread of one replica: its part of every step. Rank 0 also saves, evaluates, keeps the log and reports. */
 const { options, rank, shared, fromStep } = workerData as ReplicaAssignment;
 const stage = await createStage(options);
+const optimizer = muon({ weightDecay: stage.weightDecay, ...(stage.rateFactor ? { rateFactor: stage.rateFactor } : {}) });
 let lines = "";
 
 const steps = trainReplica(
@@ -16,14 +17,14 @@ const steps = trainReplica(
     rank,
     shared,
     training: stage.training,
-    optimizer: muon({ weightDecay: stage.weightDecay, ...(stage.rateFactor ? { rateFactor: stage.rateFactor } : {}) }),
+    optimizer,
     batch: (step) => stage.batch(Random.fromSeed(stage.seed, rank, step), step / stage.schedule.totalSteps),
     learningRate: (step) => cosineLearningRate(step, stage.schedule),
     maxGradientNorm: 1,
     checkpoint: {
       everySteps: 200,
-      async save(parameters, optimizer, step) {
-        await saveCheckpoint(stageFile(options, "safetensors"), parameters, { optimizer, step });
+      async save(parameters, state, step) {
+        await saveCheckpoint(stageFile(options, "safetensors"), parameters, { optimizer: state, step });
         if (stage.evaluate && (step === stage.schedule.totalSteps || step % stage.evaluateEvery === 0)) {
           const figures = { step, ...(await stage.evaluate(parameters)) };
           lines += `${JSON.stringify(figures)}\n`;
@@ -42,3 +43,4 @@ for await (const { step, loss, norm } of steps) {
   lines += `${JSON.stringify({ step, loss: Number(loss.toPrecision(5)), norm: Number(norm.toPrecision(4)) })}\n`;
   parentPort?.postMessage({ step, loss, norm });
 }
+await optimizer[Symbol.asyncDispose]?.();

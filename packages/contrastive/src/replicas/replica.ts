@@ -38,6 +38,7 @@ export async function* trainReplica(options: ReplicaOptions, fromStep: number, t
   await using session = await TrainSession.open(options.training, { device: "cpu", threads: 1 });
   const total = session.parameters.values.length;
   const parameters = new ParameterSet(new Map(session.parameters.slots.map(({ name, shape }) => [name, shape])), shared.values);
+  // The nearest border between parameters, where the optimiser takes them whole.
   const border = (share: number): number => {
     const element = Math.floor((total * share) / shared.replicas);
     if (optimizer.wholeParameters !== true) return element;
