@@ -8,15 +8,10 @@ export {
   type SiglipVisionConfig,
 } from "./models/siglip-vision.js";
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
-export {
-  loadSiglip,
-  Siglip,
-  SiglipDisposedError,
-  type EncodeOptions,
-  type ImageEmbeddings,
-  type LoadSiglipOptions,
-  type SiglipTower,
-} from "./siglip.js";
+export { loadSiglip, loadVisionTower, type LoadOptions } from "./load-vision-tower.js";
+export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddings } from "./vision-tower.js";
+export { Siglip } from "./siglip.js";
+export type { Checkpoint, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision.js";

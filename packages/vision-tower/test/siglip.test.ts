@@ -4,7 +4,7 @@ import path from "node:path";
 import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { ConfigError, decodeImage, ImageError, loadSiglip, SiglipDisposedError } from "../src/index.js";
+import { ConfigError, decodeImage, ImageError, loadSiglip, TowerDisposedError } from "../src/index.js";
 import { goldenTensors } from "./golden-tensors.js";
 import { goldenPath } from "./goldens.js";
 
@@ -112,7 +112,7 @@ describe("Siglip.encodeImages", () => {
 describe("Siglip.encodeTexts", () => {
   it("gives each text of a long list what it gets alone", async () => {
     await using siglip = await loadSiglip(await checkpoint(), { threads: 1 });
-    const { projectionWidth } = siglip.config.text;
+    const projectionWidth = siglip.width as number;
     const texts = Array.from({ length: 70 }, (_, i) => `a photo of ${"abcdefg"[i % 7]} ${"hijklmnopq"[Math.floor(i / 7)]}`);
     const all = await siglip.encodeTexts(texts);
     const last = await siglip.encodeTexts(texts.slice(-1));
@@ -131,7 +131,7 @@ describe("Siglip.encodeTexts", () => {
 describe("Siglip.logits", () => {
   it("scales and shifts cosines", async () => {
     await using siglip = await loadSiglip(goldenPath("siglip-sharded"));
-    const { width } = siglip.config.vision;
+    const width = siglip.width as number;
     const axis = (at: number, length: number): Float32Array => Float32Array.from({ length: width }, (_, i) => (i === at ? length : 0));
     const { logitScale: scale = Number.NaN, logitBias: bias = Number.NaN } = siglip;
     const texts = Float32Array.of(...axis(0, 7), ...axis(1, 1), ...axis(0, -2));
@@ -246,7 +246,7 @@ describe("dispose", () => {
     const siglip = await loadSiglip(await checkpoint());
     await siglip[Symbol.asyncDispose]();
     for (const call of [siglip.encodeImages(photos), siglip.encodeTexts(["a cat"]), siglip.tag(photos[0] as string, ["cat"])]) {
-      await expect(call).rejects.toThrow(SiglipDisposedError);
+      await expect(call).rejects.toThrow(TowerDisposedError);
     }
   });
 });

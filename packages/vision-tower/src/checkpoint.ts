@@ -1,0 +1,61 @@
+import type { Session, SessionOptions, TensorValue } from "@sightline/graph";
+import type { DecodedImage } from "./pixels/decode-image.js";
+import type { TextTokenizer } from "./text/load-text-tokenizer.js";
+
+/** The grid that an image was cut into; its patches lie in it row by row. */
+export interface PatchGrid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A batch as a vision graph takes it. */
+export interface PreparedImages {
+  readonly feeds: Readonly<Record<string, TensorValue>>;
+  /** One for each image. */
+  readonly grids: readonly PatchGrid[];
+  /** P, rows of patch tokens an image; those beyond rows · columns of its grid are padding. */
+  readonly patches: number;
+}
+
+/** The vision tower of a checkpoint, whichever family and file it comes from. */
+export interface VisionPart {
+  /** D, the width of a patch token. */
+  readonly width: number;
+  /** The width of a pooled embedding, which texts share. */
+  readonly pooledWidth: number;
+  /** Resizes, normalises and batches. */
+  prepare(images: readonly DecodedImage[]): PreparedImages;
+  /** A session that gives `patchTokens` float32[B, P, D] and `pooled` float32[B, pooledWidth]. */
+  open(options: SessionOptions): Promise<Session>;
+}
+
+/** The text tower of a checkpoint. */
+export interface TextPart {
+  /** The width of an embedding, which images share. */
+  readonly width: number;
+  loadTokenizer(): Promise<TextTokenizer>;
+  /** A session from `tokens` int64[B, T] to `embeddings` float32[B, width]. */
+  open(options: SessionOptions): Promise<Session>;
+}
+
+/** What a family reads from a directory: towers that can be opened, and how their embeddings compare. */
+export interface Checkpoint {
+  /** The directory or file, for errors. */
+  readonly path: string;
+  readonly vision?: VisionPart;
+  readonly text?: TextPart;
+  /** t = exp(t'), which multiplies cosines; a checkpoint of one tower may lack it. */
+  readonly logitScale?: number;
+  /** b, which is added to them. */
+  readonly logitBias?: number;
+  /** Closes the files, once nothing is open that reads them. */
+  close(): Promise<void>;
+}
+
+export type TowerName = "vision" | "text";
+
+export interface OpenCheckpointOptions {
+  /** Which towers must be there and may be asked for. */
+  readonly towers: readonly TowerName[];
+  readonly signal?: AbortSignal;
+}

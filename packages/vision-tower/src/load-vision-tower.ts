@@ -1,0 +1,41 @@
+import type { Device, SessionOptions } from "@sightline/graph";
+import type { TowerName } from "./checkpoint.js";
+import { openCheckpoint } from "./families/open-checkpoint.js";
+import { Siglip } from "./siglip.js";
+import { VisionTower } from "./vision-tower.js";
+
+export interface LoadOptions {
+  /** The CPU when left out. */
+  readonly device?: Device;
+  /** Threads of one operation; all cores when left out. */
+  readonly threads?: number;
+  /** Which towers the checkpoint must have and may be asked for; both when left out. */
+  readonly towers?: readonly TowerName[];
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Loads a SigLIP checkpoint from a Hugging Face directory: config.json, preprocessor_config.json, tokenizer.json and
+ * safetensors (SigLIP, and SigLIP 2 of one fixed resolution). Weights are checked here and read when a tower is first
+ * used.
+ * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
+ */
+export async function loadSiglip(directory: string, options: LoadOptions = {}): Promise<Siglip> {
+  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), sessionOptions(options));
+}
+
+/**
+ * Loads a tower of any known family: SigLIP's, and those that people compare with it.
+ * @throws as `loadSiglip`
+ */
+export async function loadVisionTower(directory: string, options: LoadOptions = {}): Promise<VisionTower> {
+  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), sessionOptions(options));
+}
+
+function checkpointOptions({ towers = ["vision", "text"], signal }: LoadOptions): { towers: readonly TowerName[]; signal?: AbortSignal } {
+  return { towers, ...(signal ? { signal } : {}) };
+}
+
+function sessionOptions({ device = "cpu", threads }: LoadOptions): SessionOptions {
+  return { device, ...(threads === undefined ? {} : { threads }) };
+}

@@ -1,0 +1,207 @@
+import type { Session, SessionOptions, TensorValue } from "@sightline/graph";
+import { WeightsError } from "@sightline/weights";
+import type { Checkpoint, PatchGrid, TowerName } from "./checkpoint.js";
+import { cosineLogits } from "./cosine-logits.js";
+import { decodeImage, type DecodedImage } from "./pixels/decode-image.js";
+import type { ImageSource } from "./pixels/image-source.js";
+import type { TextTokenizer, TokenBatch } from "./text/load-text-tokenizer.js";
+
+export interface EncodeOptions {
+  /** Stops before the next few images or texts; a run of the tower itself is not interrupted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ImageEmbeddings {
+  /** float32[B, P, D] */
+  readonly patchTokens: Float32Array;
+  /** float32[B, pooledWidth], as the tower gives it; normalise before taking a cosine. */
+  readonly pooled: Float32Array;
+  /** B */
+  readonly batch: number;
+  /** P */
+  readonly patches: number;
+  /** D */
+  readonly width: number;
+  /** The width of `pooled`, which is D where the tower has no projection. */
+  readonly pooledWidth: number;
+  /** How each image's patches lie; patch tokens beyond a grid's rows · columns are padding. */
+  readonly grids: readonly PatchGrid[];
+}
+
+/** What every method throws once the model is disposed. */
+export class TowerDisposedError extends Error {
+  override readonly name: string = "TowerDisposedError";
+}
+
+// Enough rows for a matrix product to run at full speed, few enough that activations stay small beside the weights.
+const imagesPerRun = 8;
+const textsPerRun = 64;
+
+/**
+ * A vision tower, with its text tower where it has one: images and texts into one space. Each tower opens at its first
+ * use; calls may overlap.
+ */
+export class VisionTower implements AsyncDisposable {
+  /** t = exp(t'), which multiplies cosines; a checkpoint of one tower may lack it. */
+  readonly logitScale: number | undefined;
+  /** b, which is added to them. */
+  readonly logitBias: number | undefined;
+  /** D, the width of a patch token; undefined without a vision tower. */
+  readonly width: number | undefined;
+  readonly #checkpoint: Checkpoint;
+  readonly #session: SessionOptions;
+  readonly #sessions = new Map<TowerName, Promise<Session>>();
+  readonly #working = new Set<Promise<unknown>>();
+  #tokenizer: Promise<TextTokenizer> | undefined;
+  #disposed: Promise<void> | undefined;
+
+  /** @internal Use `loadVisionTower` or `loadSiglip`. */
+  constructor(checkpoint: Checkpoint, session: SessionOptions) {
+    this.#checkpoint = checkpoint;
+    this.#session = session;
+    this.logitScale = checkpoint.logitScale;
+    this.logitBias = checkpoint.logitBias;
+    this.width = checkpoint.vision?.width;
+  }
+
+  /**
+   * Patch tokens and pooled embeddings of images, in their order, a few at a time.
+   * @throws ImageError for an image that cannot be read, TowerDisposedError
+   */
+  encodeImages(images: readonly (ImageSource | DecodedImage)[], options: EncodeOptions = {}): Promise<ImageEmbeddings> {
+    return this.work("encodeImages", () => this.imageEmbeddings(images, options));
+  }
+
+  /**
+   * Text embeddings, float32[B, pooledWidth], as the tower gives them; every text is padded to the model's length.
+   * @throws ConfigError when the tokenizer cannot be loaded, TowerDisposedError
+   */
+  encodeTexts(texts: readonly string[], options: EncodeOptions = {}): Promise<Float32Array> {
+    return this.work("encodeTexts", () => this.textEmbeddings(texts, options));
+  }
+
+  /** As `encodeTexts`, for texts that are tokens already: int64[B, T], padded to T. */
+  encodeTokens(tokens: TokenBatch): Promise<Float32Array> {
+    return this.work("encodeTokens", () => this.#encodeTokens(tokens));
+  }
+
+  /**
+   * t · cos(x_i, y_j) + b for every image and text: float32[images, texts]. For SigLIP a sigmoid of it is the
+   * probability that the text is true of the image (Zhai et al. 2023); for CLIP, where b is 0, a softmax over texts
+   * says which of them fits best.
+   * @param imageEmbeddings float32[images, pooledWidth]
+   * @param textEmbeddings float32[texts, pooledWidth]
+   */
+  logits(imageEmbeddings: Float32Array, textEmbeddings: Float32Array): Float32Array {
+    const { logitScale: scale, logitBias: bias } = this;
+    if (scale === undefined || bias === undefined) {
+      throw new WeightsError(`${this.constructor.name}.logits: ${this.#checkpoint.path} has no "logit_scale" and "logit_bias"; load a checkpoint of both towers`);
+    }
+    return cosineLogits(imageEmbeddings, textEmbeddings, this.#textPart().width, { scale, bias });
+  }
+
+  /** Waits for work under way, then frees both towers. A second call waits for the same end. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= Promise.allSettled(this.#working).then(async () => {
+      const sessions = await Promise.allSettled(this.#sessions.values());
+      for (const session of sessions) if (session.status === "fulfilled") await session.value[Symbol.asyncDispose]();
+      await this.#checkpoint.close();
+    });
+    return this.#disposed;
+  }
+
+  /** Runs a public call, which dispose will wait for. */
+  protected async work<T>(caller: string, task: () => Promise<T>): Promise<T> {
+    if (this.#disposed) throw new TowerDisposedError(`${this.constructor.name}.${caller}: the model is disposed`);
+    const work = task();
+    this.#working.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#working.delete(work);
+    }
+  }
+
+  /** `encodeImages` inside another call, which dispose waits for already. */
+  protected async imageEmbeddings(images: readonly (ImageSource | DecodedImage)[], { signal }: EncodeOptions): Promise<ImageEmbeddings> {
+    const vision = this.#visionPart();
+    const { width, pooledWidth } = vision;
+    const grids: PatchGrid[] = [];
+    const pooled = new Float32Array(images.length * pooledWidth);
+    let patchTokens = new Float32Array(0);
+    let patches = 0;
+    for (let at = 0; at < images.length; at += imagesPerRun) {
+      const decoded = await Promise.all(images.slice(at, at + imagesPerRun).map((image) => (isDecoded(image) ? image : decodeImage(image, { signal }))));
+      const session = await this.#open("vision", vision);
+      signal?.throwIfAborted();
+      const prepared = vision.prepare(decoded);
+      const result = await session.run(prepared.feeds);
+      if (at === 0) {
+        patches = prepared.patches;
+        patchTokens = new Float32Array(images.length * patches * width);
+      }
+      patchTokens.set(floats(result["patchTokens"]), at * patches * width);
+      pooled.set(floats(result["pooled"]), at * pooledWidth);
+      grids.push(...prepared.grids);
+    }
+    return { patchTokens, pooled, batch: images.length, patches, width, pooledWidth, grids };
+  }
+
+  /** `encodeTexts` likewise. */
+  protected async textEmbeddings(texts: readonly string[], { signal }: EncodeOptions): Promise<Float32Array> {
+    const { width } = this.#textPart();
+    const tokenizer = await this.#loadTokenizer();
+    const embeddings = new Float32Array(texts.length * width);
+    for (let at = 0; at < texts.length; at += textsPerRun) {
+      signal?.throwIfAborted();
+      embeddings.set(await this.#encodeTokens(tokenizer.encode(texts.slice(at, at + textsPerRun))), at * width);
+    }
+    return embeddings;
+  }
+
+  async #encodeTokens({ ids, shape }: TokenBatch): Promise<Float32Array> {
+    if (shape[0] === 0) return new Float32Array(0);
+    const session = await this.#open("text", this.#textPart());
+    const { embeddings } = await session.run({ tokens: { dtype: "int64", shape, data: ids } });
+    return floats(embeddings);
+  }
+
+  #loadTokenizer(): Promise<TextTokenizer> {
+    if (!this.#tokenizer) {
+      this.#tokenizer = this.#textPart().loadTokenizer();
+      this.#tokenizer.catch(() => (this.#tokenizer = undefined));
+    }
+    return this.#tokenizer;
+  }
+
+  #visionPart(): NonNullable<Checkpoint["vision"]> {
+    return this.#checkpoint.vision ?? this.#missing("vision");
+  }
+
+  #textPart(): NonNullable<Checkpoint["text"]> {
+    return this.#checkpoint.text ?? this.#missing("text");
+  }
+
+  #missing(tower: TowerName): never {
+    throw new WeightsError(`${this.constructor.name}: ${this.#checkpoint.path} was loaded without its ${tower} tower; name it in the towers that are loaded, or take a checkpoint that has one`);
+  }
+
+  #open(tower: TowerName, part: { open(options: SessionOptions): Promise<Session> }): Promise<Session> {
+    let session = this.#sessions.get(tower);
+    if (!session) {
+      session = part.open(this.#session);
+      this.#sessions.set(tower, session);
+      // A disk that was full may have room at the next call.
+      session.catch(() => this.#sessions.delete(tower));
+    }
+    return session;
+  }
+}
+
+function isDecoded(image: ImageSource | DecodedImage): image is DecodedImage {
+  return typeof image === "object" && "data" in image && "width" in image;
+}
+
+function floats(value: TensorValue | undefined): Float32Array {
+  return value?.data as Float32Array;
+}
