@@ -81,7 +81,7 @@ export class Graph {
     domain = "",
   ): Tensor[] {
     for (const input of inputs) if (input) this.#own(input, op);
-    const results = outputs.map(({ dtype = "float32", shape }) => this.#tensor(`${op}_${this.#counter++}`, dtype, shape));
+    const results = outputs.map(({ dtype = "float32", shape }) => this.#tensor(this.#fresh(op), dtype, shape));
     this.nodes.push({ op, domain, inputs, outputs: results, attributes });
     return results;
   }
@@ -106,10 +106,18 @@ export class Graph {
   #constant(key: string, dtype: Dtype, shape: Shape, data: () => WeightData): Tensor {
     let tensor = this.#constants.get(key);
     if (!tensor) {
-      tensor = this.weight(`const_${this.#counter++}`, dtype, shape, data());
+      tensor = this.weight(this.#fresh("const"), dtype, shape, data());
       this.#constants.set(key, tensor);
     }
     return tensor;
+  }
+
+  /** A name that is free; a rewritten graph holds names of the one it came from. */
+  #fresh(prefix: string): string {
+    let name: string;
+    do name = `${prefix}_${this.#counter++}`;
+    while (this.#names.has(name));
+    return name;
   }
 
   #tensor(name: string, dtype: Dtype, shape: Shape): Tensor {

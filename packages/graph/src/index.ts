@@ -34,3 +34,7 @@ export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
 export { attention, fusedAttention, type AttentionOptions } from "./ops/attention.js";
 export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";
+export { rewriteGraph, type NodeRewrite } from "./rewrite-graph.js";
+export { measureLinears, type LinearStatistics, type MeasuredGraph } from "./int8/linear-statistics.js";
+export { planInt8, type Int8Layer } from "./int8/plan-int8.js";
+export { quantizeLinears } from "./int8/quantize-linears.js";

@@ -62,6 +62,16 @@ export async function resolveWeights(graph: Graph, limitBytes: number = memoryLi
   }
 }
 
+/**
+ * A float32 weight's values, wherever they are.
+ * @throws GraphError when its file is too short
+ */
+export async function readFloat32Weight(data: WeightData): Promise<Float32Array> {
+  const values = await inMemory(data);
+  if (values instanceof Float32Array) return values;
+  return new Float32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+}
+
 /** One folder must hold all files that a session maps, and Windows' drives have none in common. */
 function onAnotherDrive(file: string): boolean {
   return path.parse(path.resolve(file)).root !== path.parse(tmpdir()).root;

@@ -2,6 +2,9 @@ import { GraphError } from "../graph-error.js";
 import { formatShape, knownDim, normalizeAxis, sameShape, type Dim, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
+/** Reshapes by tensor and shape: query, key and value all ask for the same rows of one tensor. */
+const reshaped = new WeakMap<Tensor, Map<string, Tensor>>();
+
 /**
  * The same elements in another shape. At most one dimension may be symbolic; it must be the one that both shapes share.
  * Throws GraphError when the element counts differ.
@@ -12,9 +15,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (symbols.length > 1 || !countsAgree(x.shape, shape)) {
     throw new GraphError(`reshape: ${formatShape(x.shape)} does not fit ${formatShape(shape)}`);
   }
-  const dims = x.graph.int64s(shape.map((dim) => (typeof dim === "string" ? -1 : dim)));
-  const y = x.graph.node1("Reshape", [x, dims], { dtype: x.dtype, shape });
-  return x.graph.record(y, [x], (d) => [reshape(d, x.shape)]);
+  const known = reshaped.get(x) ?? new Map<string, Tensor>();
+  reshaped.set(x, known);
+  const key = formatShape(shape);
+  let y = known.get(key);
+  if (!y) {
+    const dims = x.graph.int64s(shape.map((dim) => (typeof dim === "string" ? -1 : dim)));
+    y = x.graph.record(x.graph.node1("Reshape", [x, dims], { dtype: x.dtype, shape }), [x], (d) => [reshape(d, x.shape)]);
+    known.set(key, y);
+  }
+  return y;
 }
 
 /** Symbolic products ("B*729") compare by their factors, so that [B, 729, D] may become [B*729, D] and return. */
