@@ -1,4 +1,4 @@
-import type { Session, SessionOptions, TensorValue } from "@sightline/graph";
+import type { Graph, Session, SessionOptions, TensorValue } from "@sightline/graph";
 import type { DecodedImage } from "./pixels/decode-image.js";
 import type { TextTokenizer } from "./text/load-text-tokenizer.js";
 
@@ -27,6 +27,8 @@ export interface VisionPart {
   prepare(images: readonly DecodedImage[]): PreparedImages;
   /** A session that gives `patchTokens` float32[B, P, D] and `pooled` float32[B, pooledWidth]. */
   open(options: SessionOptions): Promise<Session>;
+  /** What `open` opens, which other precisions rewrite; a tower that comes as an ONNX file has none. */
+  readonly graph?: Graph;
 }
 
 /** The text tower of a checkpoint. */

@@ -10,6 +10,7 @@ export {
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
 export { loadSiglip, loadVisionTower, type LoadOptions } from "./load-vision-tower.js";
 export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddings } from "./vision-tower.js";
+export type { Precision, PrecisionReport } from "./precision/precision.js";
 export { Siglip } from "./siglip.js";
 export type { Checkpoint, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";

@@ -1,14 +1,17 @@
-import type { Device, SessionOptions } from "@sightline/graph";
+import type { Device } from "@sightline/graph";
 import type { TowerName } from "./checkpoint.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
+import type { Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
-import { VisionTower } from "./vision-tower.js";
+import { VisionTower, type TowerOptions } from "./vision-tower.js";
 
 export interface LoadOptions {
   /** The CPU when left out. */
   readonly device?: Device;
   /** Threads of one operation; all cores when left out. */
   readonly threads?: number;
+  /** Of the vision tower; exact float32 when left out. */
+  readonly precision?: Precision;
   /** Which towers the checkpoint must have and may be asked for; both when left out. */
   readonly towers?: readonly TowerName[];
   readonly signal?: AbortSignal;
@@ -21,7 +24,7 @@ export interface LoadOptions {
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
 export async function loadSiglip(directory: string, options: LoadOptions = {}): Promise<Siglip> {
-  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), sessionOptions(options));
+  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), towerOptions(options));
 }
 
 /**
@@ -29,13 +32,13 @@ export async function loadSiglip(directory: string, options: LoadOptions = {}): 
  * @throws as `loadSiglip`
  */
 export async function loadVisionTower(directory: string, options: LoadOptions = {}): Promise<VisionTower> {
-  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), sessionOptions(options));
+  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), towerOptions(options));
 }
 
 function checkpointOptions({ towers = ["vision", "text"], signal }: LoadOptions): { towers: readonly TowerName[]; signal?: AbortSignal } {
   return { towers, ...(signal ? { signal } : {}) };
 }
 
-function sessionOptions({ device = "cpu", threads }: LoadOptions): SessionOptions {
-  return { device, ...(threads === undefined ? {} : { threads }) };
+function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {
+  return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision };
 }

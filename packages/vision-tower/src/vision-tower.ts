@@ -1,9 +1,12 @@
 import type { Session, SessionOptions, TensorValue } from "@sightline/graph";
 import { WeightsError } from "@sightline/weights";
-import type { Checkpoint, PatchGrid, TowerName } from "./checkpoint.js";
+import type { Checkpoint, PatchGrid, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 import { cosineLogits } from "./cosine-logits.js";
 import { decodeImage, type DecodedImage } from "./pixels/decode-image.js";
 import type { ImageSource } from "./pixels/image-source.js";
+import type { OpenedTower } from "./precision/open-int8.js";
+import { openVision } from "./precision/open-vision.js";
+import type { Precision, PrecisionReport } from "./precision/precision.js";
 import type { TextTokenizer, TokenBatch } from "./text/load-text-tokenizer.js";
 
 export interface EncodeOptions {
@@ -28,6 +31,12 @@ export interface ImageEmbeddings {
   readonly grids: readonly PatchGrid[];
 }
 
+export interface TowerOptions {
+  readonly session: SessionOptions;
+  /** Of the vision tower; texts, whose embeddings are kept, are always in float32. */
+  readonly precision: Precision;
+}
+
 /** What every method throws once the model is disposed. */
 export class TowerDisposedError extends Error {
   override readonly name: string = "TowerDisposedError";
@@ -49,16 +58,17 @@ export class VisionTower implements AsyncDisposable {
   /** D, the width of a patch token; undefined without a vision tower. */
   readonly width: number | undefined;
   readonly #checkpoint: Checkpoint;
-  readonly #session: SessionOptions;
-  readonly #sessions = new Map<TowerName, Promise<Session>>();
+  readonly #options: TowerOptions;
+  #vision: Promise<OpenedTower> | undefined;
+  #text: Promise<Session> | undefined;
   readonly #working = new Set<Promise<unknown>>();
   #tokenizer: Promise<TextTokenizer> | undefined;
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `loadVisionTower` or `loadSiglip`. */
-  constructor(checkpoint: Checkpoint, session: SessionOptions) {
+  constructor(checkpoint: Checkpoint, options: TowerOptions) {
     this.#checkpoint = checkpoint;
-    this.#session = session;
+    this.#options = options;
     this.logitScale = checkpoint.logitScale;
     this.logitBias = checkpoint.logitBias;
     this.width = checkpoint.vision?.width;
@@ -85,6 +95,11 @@ export class VisionTower implements AsyncDisposable {
     return this.work("encodeTokens", () => this.#encodeTokens(tokens));
   }
 
+  /** What the asked precision came to; opens the vision tower. */
+  precision(): Promise<PrecisionReport> {
+    return this.work("precision", async () => (await this.#openVision(this.#visionPart())).report);
+  }
+
   /**
    * t · cos(x_i, y_j) + b for every image and text: float32[images, texts]. For SigLIP a sigmoid of it is the
    * probability that the text is true of the image (Zhai et al. 2023); for CLIP, where b is 0, a softmax over texts
@@ -103,8 +118,8 @@ export class VisionTower implements AsyncDisposable {
   /** Waits for work under way, then frees both towers. A second call waits for the same end. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= Promise.allSettled(this.#working).then(async () => {
-      const sessions = await Promise.allSettled(this.#sessions.values());
-      for (const session of sessions) if (session.status === "fulfilled") await session.value[Symbol.asyncDispose]();
+      const opened = await Promise.allSettled([this.#vision?.then(({ session }) => session), this.#text]);
+      for (const session of opened) if (session.status === "fulfilled") await session.value?.[Symbol.asyncDispose]();
       await this.#checkpoint.close();
     });
     return this.#disposed;
@@ -132,7 +147,7 @@ export class VisionTower implements AsyncDisposable {
     let patches = 0;
     for (let at = 0; at < images.length; at += imagesPerRun) {
       const decoded = await Promise.all(images.slice(at, at + imagesPerRun).map((image) => (isDecoded(image) ? image : decodeImage(image, { signal }))));
-      const session = await this.#open("vision", vision);
+      const { session } = await this.#openVision(vision);
       signal?.throwIfAborted();
       const prepared = vision.prepare(decoded);
       const result = await session.run(prepared.feeds);
@@ -161,7 +176,7 @@ export class VisionTower implements AsyncDisposable {
 
   async #encodeTokens({ ids, shape }: TokenBatch): Promise<Float32Array> {
     if (shape[0] === 0) return new Float32Array(0);
-    const session = await this.#open("text", this.#textPart());
+    const session = await this.#openText(this.#textPart());
     const { embeddings } = await session.run({ tokens: { dtype: "int64", shape, data: ids } });
     return floats(embeddings);
   }
@@ -174,11 +189,11 @@ export class VisionTower implements AsyncDisposable {
     return this.#tokenizer;
   }
 
-  #visionPart(): NonNullable<Checkpoint["vision"]> {
+  #visionPart(): VisionPart {
     return this.#checkpoint.vision ?? this.#missing("vision");
   }
 
-  #textPart(): NonNullable<Checkpoint["text"]> {
+  #textPart(): TextPart {
     return this.#checkpoint.text ?? this.#missing("text");
   }
 
@@ -186,15 +201,21 @@ export class VisionTower implements AsyncDisposable {
     throw new WeightsError(`${this.constructor.name}: ${this.#checkpoint.path} was loaded without its ${tower} tower; name it in the towers that are loaded, or take a checkpoint that has one`);
   }
 
-  #open(tower: TowerName, part: { open(options: SessionOptions): Promise<Session> }): Promise<Session> {
-    let session = this.#sessions.get(tower);
-    if (!session) {
-      session = part.open(this.#session);
-      this.#sessions.set(tower, session);
+  #openVision(vision: VisionPart): Promise<OpenedTower> {
+    if (!this.#vision) {
+      this.#vision = openVision(vision, this.#options.precision, this.#options.session);
       // A disk that was full may have room at the next call.
-      session.catch(() => this.#sessions.delete(tower));
+      this.#vision.catch(() => (this.#vision = undefined));
     }
-    return session;
+    return this.#vision;
+  }
+
+  #openText(text: TextPart): Promise<Session> {
+    if (!this.#text) {
+      this.#text = text.open(this.#options.session);
+      this.#text.catch(() => (this.#text = undefined));
+    }
+    return this.#text;
   }
 }
 

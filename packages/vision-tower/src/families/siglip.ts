@@ -45,6 +45,7 @@ function visionPart(config: SiglipVisionConfig, preprocessing: Preprocessing, so
   const graph = siglipVisionGraph(config, source);
   const side = Math.floor(config.imageSize / config.patchSize);
   return {
+    graph,
     width: config.width,
     pooledWidth: config.width,
     prepare: (images) => {

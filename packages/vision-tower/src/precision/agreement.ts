@@ -1,0 +1,39 @@
+import type { TensorValue } from "@sightline/graph";
+
+type Outputs = Readonly<Record<string, TensorValue>>;
+
+/** The least cosine between rows of two outputs, for pooled embeddings and for patch tokens. */
+export interface Agreement {
+  readonly pooled: number;
+  readonly patch: number;
+}
+
+/**
+ * How far the outputs of a tower in another precision are from float32's.
+ */
+export function agreementOf(exact: readonly Outputs[], other: readonly Outputs[]): Agreement {
+  const least = (name: string): number =>
+    exact.reduce((lowest, outputs, i) => Math.min(lowest, leastRowCosine(outputs[name] as TensorValue, other[i]?.[name] as TensorValue)), 1);
+  return { pooled: least("pooled"), patch: least("patchTokens") };
+}
+
+function leastRowCosine(a: TensorValue, b: TensorValue): number {
+  const width = a.shape.at(-1) as number;
+  const x = a.data as Float32Array;
+  const y = b.data as Float32Array;
+  let least = 1;
+  for (let start = 0; start < x.length; start += width) {
+    let dot = 0;
+    let xx = 0;
+    let yy = 0;
+    for (let i = start; i < start + width; i++) {
+      dot += (x[i] as number) * (y[i] as number);
+      xx += (x[i] as number) ** 2;
+      yy += (y[i] as number) ** 2;
+    }
+    // Rows of zeros, as padding may give, agree with each other; a NaN agrees with nothing.
+    const cosine = xx === 0 && yy === 0 ? 1 : dot / Math.sqrt(xx * yy);
+    least = cosine >= least ? least : Number.isNaN(cosine) ? -1 : cosine;
+  }
+  return least;
+}
