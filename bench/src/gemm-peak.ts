@@ -28,14 +28,15 @@ export class GemmPeak implements AsyncDisposable {
     this.#input = new Float32Array(shape.rows * shape.inner).fill(0.5);
   }
 
-  static async open(shape: GemmShape, threads: number): Promise<GemmPeak> {
+  /** @param dtype int8: as the towers use it, float32 in and out, with the quantisation of the input in its time */
+  static async open(shape: GemmShape, threads: number, dtype: "float32" | "int8"): Promise<GemmPeak> {
     const { rows, inner, columns } = shape;
     const graph = new Graph();
-    // Rows of equal weights that add up to 1 keep the values what they are, whatever the number of products.
-    const there = graph.weight("there", "float32", [columns, inner], new Float32Array(columns * inner).fill(1 / inner));
-    const back = graph.weight("back", "float32", [inner, columns], new Float32Array(columns * inner).fill(1 / columns));
+    const product = dtype === "int8" ? int8Product : float32Product;
+    const there = product(graph, "there", inner, columns);
+    const back = product(graph, "back", columns, inner);
     let x: Tensor = graph.input("x", "float32", [rows, inner]);
-    for (let i = 0; i < pairs; i++) x = linear(linear(x, there), back);
+    for (let i = 0; i < pairs; i++) x = back(there(x));
     graph.output("mean", reduceMean(x));
     return new GemmPeak(await openSession(graph, { device: "cpu", threads }), shape);
   }
@@ -51,4 +52,16 @@ export class GemmPeak implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }
+}
+
+/** A product with equal weights that add up to 1, which keep the values what they are, whatever the number of products. */
+function float32Product(graph: Graph, name: string, inWidth: number, outWidth: number): (x: Tensor) => Tensor {
+  const weight = graph.weight(name, "float32", [outWidth, inWidth], new Float32Array(outWidth * inWidth).fill(1 / inWidth));
+  return (x) => linear(x, weight);
+}
+
+function int8Product(graph: Graph, name: string, inWidth: number, outWidth: number): (x: Tensor) => Tensor {
+  const weight = graph.weight(name, "int8", [inWidth, outWidth], new Int8Array(outWidth * inWidth).fill(127));
+  const scale = graph.weight(`${name}.scale`, "float32", [outWidth], new Float32Array(outWidth).fill(1 / (127 * inWidth)));
+  return (x) => graph.node1("DynamicQuantizeMatMul", [x, weight, scale], { shape: [x.shape[0] ?? 0, outWidth] }, {}, "com.microsoft");
 }

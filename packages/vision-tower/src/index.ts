@@ -10,9 +10,13 @@ export {
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
 export { loadSiglip, loadVisionTower, type LoadOptions } from "./load-vision-tower.js";
 export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddings } from "./vision-tower.js";
+export { openCheckpoint } from "./families/open-checkpoint.js";
+export { openVision } from "./precision/open-vision.js";
+export type { OpenedTower } from "./precision/open-int8.js";
+export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
 export { Siglip } from "./siglip.js";
-export type { Checkpoint, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
+export type { Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision.js";

@@ -1,7 +1,7 @@
 import type { Device } from "@sightline/graph";
 import type { TowerName } from "./checkpoint.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
-import type { Precision } from "./precision/precision.js";
+import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
 import { VisionTower, type TowerOptions } from "./vision-tower.js";
 
@@ -24,7 +24,8 @@ export interface LoadOptions {
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
 export async function loadSiglip(directory: string, options: LoadOptions = {}): Promise<Siglip> {
-  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), towerOptions(options));
+  const tower = towerOptions(options);
+  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), tower);
 }
 
 /**
@@ -32,7 +33,8 @@ export async function loadSiglip(directory: string, options: LoadOptions = {}): 
  * @throws as `loadSiglip`
  */
 export async function loadVisionTower(directory: string, options: LoadOptions = {}): Promise<VisionTower> {
-  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), towerOptions(options));
+  const tower = towerOptions(options);
+  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), tower);
 }
 
 function checkpointOptions({ towers = ["vision", "text"], signal }: LoadOptions): { towers: readonly TowerName[]; signal?: AbortSignal } {
@@ -40,5 +42,6 @@ function checkpointOptions({ towers = ["vision", "text"], signal }: LoadOptions)
 }
 
 function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {
+  checkPrecision(precision);
   return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision };
 }

@@ -4,7 +4,7 @@ import type { LinearStatistics } from "./linear-statistics.js";
 export interface Int8Layer {
   /** Input channels that stay in float32, ascending. */
   readonly outliers: readonly number[];
-  /** Expected power of the rounding noise of the other channels, as a share of their signal's. */
+  /** Expected power of the rounding noise of a channel, as a share of an ordinary channel's. */
   readonly noise: number;
 }
 
@@ -28,18 +28,18 @@ export function planInt8Layer({ least, greatest, meanSquare, rows }: LinearStati
   const bySize = [...reach.keys()].sort((a, b) => (reach[b] as number) - (reach[a] as number));
   const limit = Math.max(1, Math.floor(channels * mostOutliers));
 
-  // From the smallest channel up, so that each step knows the range and the power of all that are smaller.
+  // Against the power of ordinary channels only: outliers have much of it, and often small weights.
+  const ordinary = bySize.slice(limit);
+  const power = ordinary.reduce((sum, channel) => sum + (meanSquare[channel] as number), 0) / ordinary.length;
+  // From the smallest channel up, so that each step knows the range of all that are smaller.
   const noiseWithout = new Float64Array(limit + 1);
   let low = 0;
   let high = 0;
-  let power = 0;
   for (let i = channels - 1; i >= 0; i--) {
     const channel = bySize[i] as number;
     low = Math.min(low, least[channel] as number);
     high = Math.max(high, greatest[channel] as number);
-    power += meanSquare[channel] as number;
-    const step = (high - low) / 255;
-    if (i <= limit) noiseWithout[i] = power === 0 ? 0 : (step * step * (channels - i)) / (12 * power);
+    if (i <= limit) noiseWithout[i] = high === low ? 0 : ((high - low) / 255) ** 2 / (12 * power);
   }
   let count = noiseWithout.findIndex((noise) => noise <= noiseWanted);
   if (count < 0) count = noiseWithout.reduce((best, noise, i) => (noise < (noiseWithout[best] as number) ? i : best), 0);

@@ -21,8 +21,9 @@ export function quantizeWeight(weight: Float32Array, outWidth: number, inWidth: 
     const end = (out + 1) * inWidth;
     let largest = 0;
     for (let i = end - inWidth; i < end; i++) largest = Math.max(largest, Math.abs(weight[i] as number));
-    // A row of zeros is zeros at any scale.
-    scales[out] = largest === 0 ? 1 : largest / 127;
+    scales[out] = largest / 127;
+    // A row of zeros, or too small for its scale to be a number, is zeros at any scale.
+    if (scales[out] === 0) scales[out] = 1;
   }
   for (let outStart = 0; outStart < outWidth; outStart += tile) {
     const outEnd = Math.min(outStart + tile, outWidth);

@@ -5,6 +5,15 @@
  */
 export type Precision = "float32" | "float16" | "int8" | "auto";
 
+const precisions: readonly string[] = ["float32", "float16", "int8", "auto"] satisfies Precision[];
+
+/** Throws RangeError for anything but a `Precision`. */
+export function checkPrecision(precision: Precision): void {
+  if (!precisions.includes(precision)) {
+    throw new RangeError(`checkPrecision: expected precision to be one of ${precisions.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(precision)}`);
+  }
+}
+
 /** What a precision came to on a tower. */
 export interface PrecisionReport {
   readonly precision: Exclude<Precision, "auto">;

@@ -1,0 +1,133 @@
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadSiglip, type ImageEmbeddings, type LoadOptions, type Siglip } from "../src/index.js";
+import { goldenPath } from "./goldens.js";
+
+const mini = fileURLToPath(new URL("../../../models/mini/siglip", import.meta.url));
+const examples = fileURLToPath(new URL("../../../examples", import.meta.url));
+
+// The project's own bar for int8.
+const pooledBar = 0.995;
+const patchBar = 0.99;
+
+let folder: string;
+let images: (string | Uint8Array)[];
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "precision-test-"));
+  images = (await readdir(examples)).filter((name) => name.endsWith(".png")).map((name) => path.join(examples, name));
+  // Real photos that int8 was not tried on: parts of one, upside down, darker, and grey.
+  const photo = sharp(goldenPath("photo.jpg"));
+  const variants = [
+    photo.clone().extract({ left: 0, top: 0, width: 160, height: 120 }),
+    photo.clone().extract({ left: 150, top: 60, width: 170, height: 140 }),
+    photo.clone().rotate(180),
+    photo.clone().modulate({ brightness: 0.3 }),
+    photo.clone().greyscale(),
+  ];
+  for (const variant of variants) images.push(await variant.png().toBuffer());
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function leastCosine(a: Float32Array, b: Float32Array, width: number): number {
+  let least = 1;
+  for (let start = 0; start < a.length; start += width) {
+    const [x, y] = [a.subarray(start, start + width), b.subarray(start, start + width)];
+    const dot = (u: Float32Array, v: Float32Array): number => u.reduce((sum, value, i) => sum + value * (v[i] as number), 0);
+    least = Math.min(least, dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y)));
+  }
+  return least;
+}
+
+async function encoded(directory: string, options: LoadOptions): Promise<{ siglip: Siglip; embeddings: ImageEmbeddings }> {
+  const siglip = await loadSiglip(directory, options);
+  return { siglip, embeddings: await siglip.encodeImages(images) };
+}
+
+describe("int8 with mini's trained weights", () => {
+  it("keeps the direction of embeddings and patch tokens, and the decisions of tags", async () => {
+    const { siglip: exact, embeddings: float32 } = await encoded(mini, { threads: 2 });
+    const { siglip, embeddings: int8 } = await encoded(mini, { threads: 2, precision: "int8" });
+    await using _ = exact;
+    await using __ = siglip;
+    expect(leastCosine(float32.pooled, int8.pooled, float32.pooledWidth)).toBeGreaterThan(pooledBar);
+    expect(leastCosine(float32.patchTokens, int8.patchTokens, float32.width)).toBeGreaterThan(patchBar);
+    expect(float32.pooled).not.toEqual(int8.pooled);
+
+    const labels = "airplane,hamburger,sailboat,dog,cat,car,bicycle,tree,house,apple,banana,pizza,fish,bird,horse,train,bus,clock,umbrella,guitar,rocket,snowman,mushroom,cactus,crab".split(",");
+    let decisions = 0;
+    let changed = 0;
+    for (const image of images) {
+      const holds = async (model: Siglip): Promise<Map<string, boolean>> => new Map((await model.tag(image, labels)).tags.map(({ label, probability }) => [label, probability >= 0.5]));
+      const [before, after] = [await holds(exact), await holds(siglip)];
+      for (const label of labels) {
+        decisions++;
+        if (before.get(label) !== after.get(label)) changed++;
+      }
+    }
+    expect(decisions).toBe(images.length * labels.length);
+    expect(changed / decisions).toBeLessThanOrEqual(0.01);
+  });
+
+  it("says what it came to", async () => {
+    await using siglip = await loadSiglip(mini, { precision: "int8" });
+    const report = await siglip.precision();
+    expect(report).toMatchObject({ precision: "int8", int8Layers: 36, linearLayers: 39 });
+    expect(report.cosinePooled).toBeGreaterThan(0.996);
+    expect(report.cosinePatch).toBeGreaterThan(0.99);
+    await using exact = await loadSiglip(mini);
+    expect(await exact.precision()).toMatchObject({ precision: "float32", int8Layers: 0, cosinePooled: 1 });
+  });
+
+  it("is what auto takes only if it is faster here; either way within the bars", async () => {
+    await using siglip = await loadSiglip(mini, { precision: "auto" });
+    const report = await siglip.precision();
+    expect(["float32", "int8"]).toContain(report.precision);
+    expect(report.cosinePooled).toBeGreaterThan(0.996);
+  });
+});
+
+describe("int8 with outlier channels planted in random weights", () => {
+  /** The bfloat16 golden with some channels of what `names` match multiplied. */
+  async function planted(names: RegExp, factor: number): Promise<string> {
+    const directory = path.join(folder, `${names.source.replace(/\W/g, "")}-${factor}`);
+    await cp(goldenPath("siglip-bfloat16"), directory, { recursive: true });
+    await using source = await openWeights(goldenPath("siglip-bfloat16"));
+    const tensors: TensorToWrite[] = [];
+    for (const { name, shape } of source.tensors.values()) {
+      const data = await source.readFloat32(name);
+      if (names.test(name)) for (const channel of [3, 40, 77]) data[channel] = (data[channel] as number) * factor + factor / 10;
+      tensors.push({ name, dtype: "F32", shape, data });
+    }
+    await writeSafetensors(path.join(directory, "model.safetensors"), tensors);
+    return directory;
+  }
+
+  it.each([
+    ["gains of layer norms", /vision_model.*layer_norm[12]\.weight$/, 60],
+    ["biases of the residual stream", /vision_model.*layers\.0\.mlp\.fc2\.bias$/, 500],
+    ["hidden channels of the MLP", /vision_model.*mlp\.fc1\.bias$/, 100],
+    ["gains so large that attention saturates", /vision_model.*layer_norm1\.weight$/, 5000],
+  ])("holds the bars: %s", async (_, names, factor) => {
+    const directory = await planted(names, factor);
+    const { siglip: exact, embeddings: float32 } = await encoded(directory, { towers: ["vision"] });
+    const { siglip, embeddings: int8 } = await encoded(directory, { towers: ["vision"], precision: "int8" });
+    await using __ = exact;
+    await using ___ = siglip;
+    expect(leastCosine(float32.pooled, int8.pooled, float32.pooledWidth)).toBeGreaterThan(pooledBar);
+    expect(leastCosine(float32.patchTokens, int8.patchTokens, float32.width)).toBeGreaterThan(patchBar);
+    expect((await siglip.precision()).int8Layers).toBeGreaterThan(0);
+  });
+});
+
+describe("a precision that does not fit", () => {
+  it("is an error that says what does", async () => {
+    await using siglip = await loadSiglip(mini, { precision: "float16", device: "cpu" });
+    await expect(siglip.encodeImages(images.slice(0, 1))).rejects.toThrow('expected precision "float32", "int8" or "auto" on the CPU, got "float16"');
+    await expect(loadSiglip(mini, { precision: "int4" as "int8" })).rejects.toThrow('expected precision to be one of "float32", "float16", "int8", "auto", got "int4"');
+  });
+});
