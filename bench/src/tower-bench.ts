@@ -8,15 +8,7 @@ import { Command, Option } from "commander";
 import { GemmPeak } from "./gemm-peak.js";
 import { peakResidentBytes } from "./peak-memory.js";
 import { writeRandomCheckpoint } from "./random-checkpoint.js";
-
-const base = { width: 768, layers: 12, heads: 12, mlpWidth: 3072, layerNormEps: 1e-6 };
-const so400m = { width: 1152, layers: 27, heads: 16, mlpWidth: 4304, layerNormEps: 1e-6 };
-
-const variants: Readonly<Record<string, SiglipVisionConfig>> = {
-  "base-patch16-224": { ...base, imageSize: 224, patchSize: 16 },
-  "so400m-patch14-224": { ...so400m, imageSize: 224, patchSize: 14 },
-  "so400m-patch14-384": { ...so400m, imageSize: 384, patchSize: 14 },
-};
+import { towerVariants } from "./tower-variants.js";
 
 interface TowerOptions {
   readonly variant: string;
@@ -28,7 +20,7 @@ interface TowerOptions {
 /** `bench tower`: a vision tower with random weights in a file, in float32 and int8, against the machine's peaks. */
 export function towerBench(): Command {
   return new Command("tower")
-    .addOption(new Option("--variant <name>", "which tower").choices(Object.keys(variants)).default("so400m-patch14-384"))
+    .addOption(new Option("--variant <name>", "which tower").choices(Object.keys(towerVariants)).default("so400m-patch14-384"))
     .option("--threads <n>", "threads of one operation", Number, availableParallelism())
     .option("--batch <n>", "images in a run", Number, 1)
     .option("--runs <n>", "timed runs; the best counts", Number, 5)
@@ -37,7 +29,7 @@ export function towerBench(): Command {
 }
 
 async function measure({ variant, threads, runs, batch }: TowerOptions): Promise<void> {
-  const config = variants[variant] as SiglipVisionConfig;
+  const config = towerVariants[variant] as SiglipVisionConfig;
   const folder = await mkdtemp(path.join(tmpdir(), "sightline-bench-"));
   try {
     const weightBytes = await writeRandomCheckpoint(config, folder);

@@ -1,0 +1,78 @@
+import { openWeights, writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
+import { Command } from "commander";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { writeRandomCheckpoint } from "./random-checkpoint.js";
+import { towerVariants } from "./tower-variants.js";
+
+/**
+ * `bench mmproj`: the tower of `bench tower` as an mmproj GGUF in F32 with a LLaVA projector as wide as a decoder, for
+ * llama.cpp's own encoder: bench/README.md has the command.
+ */
+export function mmprojCommand(): Command {
+  return new Command("mmproj")
+    .requiredOption("--out <file>", "the GGUF to write")
+    .requiredOption("--width <n>", "the decoder's embedding width", Number)
+    .option("--variant <name>", "which tower", "so400m-patch14-384")
+    .action(writeMmproj);
+}
+
+async function writeMmproj({ out, width, variant }: { readonly out: string; readonly width: number; readonly variant: string }): Promise<void> {
+  const config = towerVariants[variant];
+  if (!config) throw new RangeError(`bench mmproj: expected --variant to be one of ${Object.keys(towerVariants).join(", ")}, got "${variant}"`);
+  const folder = await mkdtemp(path.join(tmpdir(), "sightline-bench-"));
+  try {
+    // A LLaVA projector reads the last block but one, so one block more than the tower has.
+    const layers = config.layers + 1;
+    await writeRandomCheckpoint({ ...config, layers }, folder);
+    await using source = await openWeights(folder);
+    const tensors: TensorToWrite[] = [];
+    for (const { name, shape } of source.tensors.values()) {
+      const renamed = ggufName(name);
+      if (renamed !== undefined) tensors.push({ name: renamed, dtype: "F32", shape, data: () => source.readFloat32(name) });
+    }
+    const ones = (name: string, shape: readonly number[], value: number): TensorToWrite => ({ name, dtype: "F32", shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
+    tensors.push(ones("mm.0.weight", [width, config.width], 1 / config.width), ones("mm.0.bias", [width], 0), ones("mm.2.weight", [width, width], 1 / width), ones("mm.2.bias", [width], 0));
+    const u32 = (value: number): GgufValue => ({ type: "uint32", value });
+    const f32 = (value: number): GgufValue => ({ type: "float32", value });
+    const halves: GgufValue = { type: "array", of: "float32", value: [0.5, 0.5, 0.5] };
+    await writeGguf(out, {
+      tensors,
+      metadata: Object.entries({
+        "general.architecture": { type: "string", value: "clip" },
+        "general.file_type": u32(0),
+        "clip.has_vision_encoder": { type: "bool", value: true },
+        "clip.projector_type": { type: "string", value: "mlp" },
+        "clip.use_gelu": { type: "bool", value: true },
+        "clip.vision.image_size": u32(config.imageSize),
+        "clip.vision.patch_size": u32(config.patchSize),
+        "clip.vision.embedding_length": u32(config.width),
+        "clip.vision.feed_forward_length": u32(config.mlpWidth),
+        "clip.vision.projection_dim": u32(width),
+        "clip.vision.block_count": u32(layers),
+        "clip.vision.attention.head_count": u32(config.heads),
+        "clip.vision.attention.layer_norm_epsilon": f32(config.layerNormEps),
+        "clip.vision.image_mean": halves,
+        "clip.vision.image_std": halves,
+      } satisfies Record<string, GgufValue>),
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A tower's tensor as GGUF calls it; nothing for the pooling head, which llama.cpp does not read. */
+function ggufName(name: string): string | undefined {
+  if (name.startsWith("vision_model.head.")) return undefined;
+  return name
+    .replace("vision_model.embeddings.patch_embedding", "v.patch_embd")
+    .replace("vision_model.embeddings.position_embedding", "v.position_embd")
+    .replace("vision_model.post_layernorm", "v.post_ln")
+    .replace("vision_model.encoder.layers.", "v.blk.")
+    .replace("layer_norm", "ln")
+    .replace("self_attn.out_proj", "attn_out")
+    .replace(/self_attn\.([qkv])_proj/, "attn_$1")
+    .replace("mlp.fc1", "ffn_up")
+    .replace("mlp.fc2", "ffn_down");
+}
