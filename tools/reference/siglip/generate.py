@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 import decoding
+import positions
 import resampling
 import tokenization
 import towers
@@ -24,6 +25,7 @@ def main() -> None:
     decoding.write(out / "decode", out / "photo.jpg")
     tokenization.write(out / "tokenizers")
     towers.write(out)
+    positions.write(out)
 
 
 if __name__ == "__main__":
