@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 import decoding
+import naflex
 import positions
 import resampling
 import tokenization
@@ -25,6 +26,7 @@ def main() -> None:
     decoding.write(out / "decode", out / "photo.jpg")
     tokenization.write(out / "tokenizers")
     towers.write(out)
+    naflex.write(out)
     positions.write(out)
 
 
