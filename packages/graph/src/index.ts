@@ -31,7 +31,7 @@ export { concat, multiplyDims, reshape, slice, transpose } from "./ops/reshape.j
 export { linear, matmul } from "./ops/linear.js";
 export { l2Normalize, layerNorm, rmsNorm } from "./ops/normalization.js";
 export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
-export { attention, fusedAttention, type AttentionOptions } from "./ops/attention.js";
+export { attention, fusedAttention, type AttentionOptions, type FusedAttentionOptions } from "./ops/attention.js";
 export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";
 export { rewriteGraph, type NodeRewrite } from "./rewrite-graph.js";

@@ -59,5 +59,9 @@ export type TowerName = "vision" | "text";
 export interface OpenCheckpointOptions {
   /** Which towers must be there and may be asked for. */
   readonly towers: readonly TowerName[];
+  /** Side of the square that images are resized to, where it is not the checkpoint's, pixels. */
+  readonly imageSize?: number;
+  /** P of a NaFlex checkpoint, where it is not the one of its files. */
+  readonly maxPatches?: number;
   readonly signal?: AbortSignal;
 }

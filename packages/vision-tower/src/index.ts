@@ -2,11 +2,14 @@ export { encoderBlocks, type EncoderConfig, type EncoderOptions, type Parameter 
 export {
   patchCount,
   patchesOf,
+  patchGrid,
   siglipPatchEmbeddings,
   siglipPatchTokens,
   siglipPooledEmbedding,
   type SiglipVisionConfig,
 } from "./models/siglip-vision.js";
+export { hiddenKeyBias, naflexPatchTokens, type NaflexVisionConfig } from "./models/siglip2-naflex.js";
+export { interpolatePositions, type PositionInterpolation } from "./models/interpolate-positions.js";
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
 export { loadSiglip, loadVisionTower, type LoadOptions } from "./load-vision-tower.js";
 export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddings } from "./vision-tower.js";
@@ -27,9 +30,10 @@ export { resample } from "./pixels/resample.js";
 export type { ResampleFilter } from "./pixels/resample-filter.js";
 export { normalize, type Normalization, type PerChannel } from "./pixels/normalize.js";
 export { preprocess, type PixelBatch, type Preprocessing } from "./pixels/preprocess.js";
+export { naflexGrid, preprocessNaflex, type NaflexBatch, type NaflexPreprocessing } from "./pixels/naflex.js";
 export { blockUnusedImageLoaders } from "./pixels/block-image-loaders.js";
-export { parseSiglipConfig, type SiglipConfig } from "./config/siglip-config.js";
-export { checkImageSize, parsePreprocessorConfig } from "./config/preprocessor-config.js";
-export { loadSiglipConfig, type SiglipDirectory } from "./config/load-siglip-config.js";
+export { parseSiglip2Config, parseSiglipConfig, type Siglip2Config, type SiglipConfig } from "./config/siglip-config.js";
+export { checkImageSize, parseNaflexPreprocessorConfig, parsePreprocessorConfig } from "./config/preprocessor-config.js";
+export { loadSiglip2Config, loadSiglipConfig, type Siglip2Directory, type SiglipDirectory } from "./config/load-siglip-config.js";
 export { ConfigError } from "./config/config-error.js";
 export { loadTextTokenizer, type LoadTextTokenizerOptions, type TextTokenizer, type TokenBatch } from "./text/load-text-tokenizer.js";

@@ -1,5 +1,5 @@
 import type { Device } from "@sightline/graph";
-import type { TowerName } from "./checkpoint.js";
+import type { OpenCheckpointOptions, TowerName } from "./checkpoint.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
 import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
@@ -14,12 +14,19 @@ export interface LoadOptions {
   readonly precision?: Precision;
   /** Which towers the checkpoint must have and may be asked for; both when left out. */
   readonly towers?: readonly TowerName[];
+  /**
+   * Side of the square that images are resized to, pixels, for another resolution than the checkpoint's; its positions
+   * are interpolated. Not for NaFlex.
+   */
+  readonly imageSize?: number;
+  /** The most patches that NaFlex gives an image, instead of the number in preprocessor_config.json. Only for NaFlex. */
+  readonly maxPatches?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Loads a SigLIP checkpoint from a Hugging Face directory: config.json, preprocessor_config.json, tokenizer.json and
- * safetensors (SigLIP, and SigLIP 2 of one fixed resolution). Weights are checked here and read when a tower is first
+ * safetensors (SigLIP, and SigLIP 2 of one fixed resolution or NaFlex). Weights are checked here and read when a tower is first
  * used.
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
@@ -37,8 +44,13 @@ export async function loadVisionTower(directory: string, options: LoadOptions = 
   return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), tower);
 }
 
-function checkpointOptions({ towers = ["vision", "text"], signal }: LoadOptions): { towers: readonly TowerName[]; signal?: AbortSignal } {
-  return { towers, ...(signal ? { signal } : {}) };
+function checkpointOptions({ towers = ["vision", "text"], imageSize, maxPatches, signal }: LoadOptions): OpenCheckpointOptions {
+  return {
+    towers,
+    ...(imageSize === undefined ? {} : { imageSize }),
+    ...(maxPatches === undefined ? {} : { maxPatches }),
+    ...(signal ? { signal } : {}),
+  };
 }
 
 function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {

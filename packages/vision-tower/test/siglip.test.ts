@@ -61,7 +61,7 @@ async function checkpoint(change: { config?: object; tensors?: (all: TensorToWri
   return directory;
 }
 
-describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded"])("loadSiglip of %s", (model) => {
+describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded", "siglip-giant", "siglip-i18n"])("loadSiglip of %s", (model) => {
   const golden = goldenFloats(model);
 
   it("encodes photos as transformers does", async () => {
@@ -201,13 +201,33 @@ describe("loadSiglip", () => {
   });
 
   it.each([
-    ["NaFlex", { model_type: "siglip2" }, /model_type: .*got "siglip2"/],
-    ["another family", { model_type: "clip" }, /model_type: .*got "clip"/],
+    ["NaFlex's model_type on a processor of one size", { model_type: "siglip2" }, /preprocessor_config\.json: size: expected none: .*got/],
+    ["another family", { model_type: "llava" }, /model_type: expected one of "siglip", .*got "llava"/],
+    ["no family", { model_type: undefined }, /model_type: expected one of "siglip", .*got undefined/],
     ["a tower without its head", { vision_config: { image_size: 70, patch_size: 14, vision_use_head: false } }, /vision_use_head: expected true, got false/],
   ])("refuses %s", async (_, config, message) => {
     const failure = loadSiglip(await checkpoint({ config }));
     await expect(failure).rejects.toThrow(ConfigError);
     await expect(failure).rejects.toThrow(message);
+  });
+
+  it("takes the normed last token of a text tower that has no head", async () => {
+    const directory = path.join(folder, "headless");
+    await cp(goldenPath("siglip-i18n"), directory, { recursive: true });
+    const rewrite = async (keep: (name: string) => boolean): Promise<void> => {
+      await using source = await openWeights(goldenPath("siglip-i18n"));
+      const kept: TensorToWrite[] = [];
+      for (const { name, dtype, shape } of source.tensors.values()) if (keep(name)) kept.push({ name, dtype, shape, data: await source.readBytes(name) });
+      await writeSafetensors(path.join(directory, "model.safetensors"), kept);
+    };
+    await rewrite((name) => !name.startsWith("text_model.head"));
+    const golden = goldenTensors("siglip-i18n/outputs.safetensors");
+    const tokens = golden.get("input_ids");
+    await using siglip = await loadSiglip(directory, { threads: 1 });
+    const texts = await siglip.encodeTokens({ ids: tokens?.data as BigInt64Array, shape: tokens?.shape as [number, number] });
+    expect(furthest(unit(texts, 32), golden.get("text_embeddings")?.data as Float32Array)).toBeLessThan(embeddingTolerance);
+    await rewrite((name) => name !== "text_model.head.bias");
+    await expect(loadSiglip(directory)).rejects.toThrow(/needs the tensor "text_model\.head\.bias" \[32\]/);
   });
 
   it("loads a checkpoint of one tower when only that one is asked for", async () => {

@@ -4,6 +4,8 @@ import argparse
 import pathlib
 
 import decoding
+import naflex
+import positions
 import resampling
 import tokenization
 import towers
@@ -24,6 +26,8 @@ def main() -> None:
     decoding.write(out / "decode", out / "photo.jpg")
     tokenization.write(out / "tokenizers")
     towers.write(out)
+    naflex.write(out)
+    positions.write(out)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ CASES = [
     ("pattern", (1, 20000), (64, 64)),
     ("pattern", (640, 480), (384, 384)),
     ("pattern", (1501, 997), (224, 224)),
+    # Of which pass comes first: on both sides of the limit, a 9:16 photo, and one that widens
+    *[("pattern", size, to) for size, to in [((100, 200), (50, 100)), ((100, 201), (50, 100)), ((216, 384), (64, 64)), ((40, 90), (90, 20))]],
 ]
 
 

@@ -34,7 +34,22 @@ MODELS = {
         "text": {**TEXT, "num_hidden_layers": 2, "projection_size": 64},
         "dtype": torch.float16, "shard": None, "resample": 3,
     },
+    # A text tower narrower than the vision tower, each with its own MLP width, as giant-opt
+    "siglip-giant": {
+        "vision": {"hidden_size": 64, "intermediate_size": 80, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32, "patch_size": 16},
+        "text": {**TEXT, "hidden_size": 40, "intermediate_size": 56, "projection_size": 64},
+        "dtype": torch.bfloat16, "shard": None, "resample": 2,
+    },
+    # The i18n checkpoints were trained without a text head; their files hold one that changes nothing
+    "siglip-i18n": {
+        "vision": {"hidden_size": 32, "intermediate_size": 44, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32, "patch_size": 16},
+        "text": {**TEXT, "hidden_size": 32, "intermediate_size": 44},
+        "dtype": torch.bfloat16, "shard": None, "resample": 3, "identity_head": True,
+    },
 }
+
+# Other sizes that models are asked for: larger, smaller, and one that holds 9 patches of 14 and 5 pixels that are dropped
+RESIZED = {"siglip-sharded": (96, 48), "siglip-float16": (131,)}
 
 
 @torch.no_grad()
@@ -75,6 +90,10 @@ def write_model(out: pathlib.Path, name: str, how: dict, seed: int) -> None:
     config = SiglipConfig(vision_config=how["vision"], text_config=how["text"])
     model = SiglipModel(config)
     randomise(model, seed)
+    if how.get("identity_head"):
+        with torch.no_grad():
+            torch.nn.init.eye_(model.text_model.head.weight)
+            torch.nn.init.zeros_(model.text_model.head.bias)
     # Stored narrow, computed in float32: the reference sees exactly the weights that are in the file.
     model = model.to(how["dtype"]).eval()
     directory = out / name
@@ -103,9 +122,25 @@ def write_model(out: pathlib.Path, name: str, how: dict, seed: int) -> None:
         "logits_per_image": result.logits_per_image,           # float32[2, 3]
     }
     save_file({key: value.contiguous() for key, value in outputs.items()}, directory / "outputs.safetensors")
+    for size in RESIZED.get(name, ()):
+        write_resized(model, out, directory, how, size)
     for path in directory.iterdir():
         path.chmod(0o644)
     check_post_layer_norm(model, pixels, vision.last_hidden_state)
+
+
+@torch.no_grad()
+def write_resized(model: SiglipModel, out: pathlib.Path, directory: pathlib.Path, how: dict, size: int) -> None:
+    """The same photos at another size, on interpolated positions."""
+    processor = SiglipImageProcessorPil(size={"height": size, "width": size}, resample=how["resample"])
+    pixels, _ = inputs(out, processor, 0)
+    result = model.vision_model(pixel_values=pixels, interpolate_pos_encoding=True)
+    outputs = {
+        "patch_tokens": result.last_hidden_state,
+        "image_pooled": result.pooler_output,
+        "image_embeddings": torch.nn.functional.normalize(result.pooler_output),
+    }
+    save_file({key: value.contiguous() for key, value in outputs.items()}, directory / f"outputs-{size}.safetensors")
 
 
 @torch.no_grad()

@@ -35,13 +35,31 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [batch, q.shape[1] as Dim, width]);
 }
 
+export interface FusedAttentionOptions {
+  /** Heads of the queries, A. */
+  readonly heads: number;
+  /** float32[B or 1, A or 1, Tq, Tk], added to the scaled scores; the node itself broadcasts no other dimension. */
+  readonly bias?: Tensor;
+}
+
 /**
  * The same attention as one com.microsoft MultiHeadAttention node: faster, never materialises the scores on every
  * provider that fuses it, and not differentiable.
  */
-export function fusedAttention(q: Tensor, k: Tensor, v: Tensor, options: { readonly heads: number }): Tensor {
-  expectAttentionShapes("fusedAttention", q, k, v, options.heads);
-  return q.graph.node1("MultiHeadAttention", [q, k, v], { shape: q.shape }, { num_heads: options.heads }, "com.microsoft");
+export function fusedAttention(q: Tensor, k: Tensor, v: Tensor, options: FusedAttentionOptions): Tensor {
+  const { heads, bias } = options;
+  expectAttentionShapes("fusedAttention", q, k, v, heads);
+  if (bias) expectBiasShape(bias, [q.shape[0] as Dim, heads, q.shape[1] as Dim, k.shape[1] as Dim]);
+  // Inputs 3 and 4 are a bias of the projections and a key mask, which not every provider takes.
+  const inputs = bias ? [q, k, v, undefined, undefined, bias] : [q, k, v];
+  return q.graph.node1("MultiHeadAttention", inputs, { shape: q.shape }, { num_heads: heads }, "com.microsoft");
+}
+
+function expectBiasShape(bias: Tensor, [batch, heads, queries, keys]: readonly [Dim, Dim, Dim, Dim]): void {
+  const [b, a, q, k] = bias.shape;
+  if (bias.shape.length !== 4 || (b !== batch && b !== 1) || (a !== heads && a !== 1) || q !== queries || k !== keys) {
+    throw new GraphError(`fusedAttention: expected a bias [${batch} or 1, ${heads} or 1, ${queries}, ${keys}], got ${formatShape(bias.shape)}`);
+  }
 }
 
 function expectAttentionShapes(caller: string, q: Tensor, k: Tensor, v: Tensor, heads: number): number {

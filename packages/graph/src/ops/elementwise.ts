@@ -1,4 +1,4 @@
-import { broadcastShapes, sameShape, type Shape } from "../shape.js";
+import { broadcastShapes, knownDim, sameShape, type Dim, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
 
@@ -126,11 +126,13 @@ export function geluErf(x: Tensor): Tensor {
   });
 }
 
-/** x stretched to `shape` by NumPy broadcasting; every dimension of `shape` must be known. */
+/** x stretched to `shape` by NumPy broadcasting; a symbolic dimension of `shape` must be one that x has. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   broadcastShapes(x.shape, shape, "broadcastTo");
-  const dims = x.graph.int64s(shape.map((dim) => Number(dim)));
+  const own = (i: number): Dim | undefined => x.shape[x.shape.length - shape.length + i];
+  // Expand broadcasts both ways, so that 1 keeps what is there.
+  const dims = x.graph.int64s(shape.map((dim, i) => (dim === own(i) ? 1 : knownDim(dim, "broadcastTo"))));
   const y = x.graph.node1("Expand", [x, dims], { dtype: x.dtype, shape });
   return x.graph.record(y, [x], (d) => [sumTo(d, x.shape)]);
 }

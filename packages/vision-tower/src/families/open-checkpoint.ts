@@ -3,16 +3,20 @@ import type { Checkpoint, OpenCheckpointOptions } from "../checkpoint.js";
 import { ConfigError } from "../config/config-error.js";
 import { readJson } from "../config/read-json.js";
 import { openSiglipCheckpoint } from "./siglip.js";
+import { openSiglip2Checkpoint } from "./siglip2.js";
 
 interface Family {
   /** Whether its logits are read through a sigmoid, each on its own. */
   readonly sigmoid: boolean;
+  /** Whether images keep their shape, so that `maxPatches` bounds them and not `imageSize`. */
+  readonly naflex?: boolean;
   readonly open: (directory: string, options: OpenCheckpointOptions) => Promise<Checkpoint>;
 }
 
 /** By `model_type` of config.json. */
 const families: Readonly<Record<string, Family>> = {
   siglip: { sigmoid: true, open: openSiglipCheckpoint },
+  siglip2: { sigmoid: true, naflex: true, open: openSiglip2Checkpoint },
 };
 
 /**
@@ -29,6 +33,10 @@ export async function openCheckpoint(directory: string, options: OpenCheckpointO
     const known = Object.keys(families).filter((name) => !sigmoidOnly || families[name]?.sigmoid);
     const elsewhere = family ? "; loadVisionTower takes it" : "";
     throw new ConfigError("openCheckpoint", file, `model_type: expected one of ${known.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(type)}${elsewhere}`);
+  }
+  const [own, other] = family.naflex ? (["maxPatches", "imageSize"] as const) : (["imageSize", "maxPatches"] as const);
+  if (options[other] !== undefined) {
+    throw new ConfigError("openCheckpoint", file, `expected no ${other} for model_type "${type}", got ${options[other]}; ${own} sets the size of its images`);
   }
   return family.open(directory, options);
 }

@@ -8,11 +8,13 @@ export interface SiglipTextConfig extends EncoderConfig {
   readonly maxTokens: number;
   /** Width of the embedding, which the vision tower shares. */
   readonly projectionWidth: number;
+  /** False for weights without the linear head, whose embedding is the normed token itself; the head is there if left out. */
+  readonly head?: boolean;
 }
 
 /**
  * The text tower (transformers `SiglipTextTransformer`): no mask, so padding takes part, as it did in training; the
- * last position is the pooled one, padding or not; then a linear head.
+ * last position is the pooled one, padding or not; then a linear head, where there is one.
  * @param tokenIds int64[B, T], padded to T = maxTokens
  * @returns text embedding, float32[B, D]
  */
@@ -24,5 +26,5 @@ export function siglipTextEmbedding(tokenIds: Tensor, parameter: Parameter, conf
   const encoded = encoderBlocks(placed, parameter, "text_model", config, options);
   const last = reshape(slice(encoded, 1, maxTokens - 1, maxTokens), [batch, width]);
   const normed = layerNormLayer(last, parameter, "text_model.final_layer_norm", config.layerNormEps);
-  return linearLayer(normed, parameter, "text_model.head", projectionWidth);
+  return config.head === false ? normed : linearLayer(normed, parameter, "text_model.head", projectionWidth);
 }

@@ -9,6 +9,7 @@ import {
   type Dim,
   type Tensor,
 } from "@sightline/graph";
+import type { PatchGrid } from "../checkpoint.js";
 import { encoderBlocks, layerNormLayer, linearLayer, mlp, type EncoderConfig, type EncoderOptions, type Parameter } from "./transformer-block.js";
 
 export interface SiglipVisionConfig extends EncoderConfig {
@@ -18,9 +19,16 @@ export interface SiglipVisionConfig extends EncoderConfig {
   readonly patchSize: number;
 }
 
+/** The patches of one image; pixels beyond the last whole patch belong to none. */
+export function patchGrid({ imageSize, patchSize }: SiglipVisionConfig): PatchGrid {
+  const side = Math.floor(imageSize / patchSize);
+  return { rows: side, columns: side };
+}
+
 /** P, the patches of one image. */
-export function patchCount({ imageSize, patchSize }: SiglipVisionConfig): number {
-  return Math.floor(imageSize / patchSize) ** 2;
+export function patchCount(config: SiglipVisionConfig): number {
+  const { rows, columns } = patchGrid(config);
+  return rows * columns;
 }
 
 /**
@@ -59,7 +67,7 @@ export function siglipPatchTokens(
     reshape(kernel, [width, patchWidth]),
     parameter("vision_model.embeddings.patch_embedding.bias", [width]),
   );
-  const table = parameter("vision_model.embeddings.position_embedding.weight", [patchCount(config), width]);
+  const table = parameter(positionTable, [patchCount(config), width]);
   const placed = add(embedded, options.positions ? gatherRows(table, options.positions) : table);
   const tokens = encoderBlocks(placed, parameter, "vision_model", config, options);
   if (options.postLayerNorm === false) return tokens;
@@ -70,13 +78,14 @@ export function siglipPatchTokens(
  * The multi-head attention pooling head (transformers `SiglipMultiheadAttentionPoolingHead`; Zhai et al. 2022):
  * a learned probe attends to all patch tokens, then x + MLP(LN(x)). The probe itself is not added back.
  * @param patchTokens float32[B, P, D]
+ * @param keyBias float32[B, 1, 1, P], added to the probe's scores where some of the tokens are padding
  * @returns pooled embedding, float32[B, D]
  */
-export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter, config: SiglipVisionConfig): Tensor {
+export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter, config: EncoderConfig, keyBias?: Tensor): Tensor {
   const { width, heads } = config;
   const probe = parameter(`${head}.probe`, [1, 1, width]);
   const [q, k, v] = [probe, patchTokens, patchTokens].map((x, part) => inProjection(x, parameter, part, width)) as [Tensor, Tensor, Tensor];
-  const pooled = afterAttention(attention(q, k, v, { heads }), parameter, config);
+  const pooled = afterAttention(attention(q, k, v, { heads, ...(keyBias ? { bias: keyBias } : {}) }), parameter, config);
   return reshape(pooled, [patchTokens.shape[0] as Dim, width]);
 }
 
@@ -87,9 +96,12 @@ export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter,
  * @param patchTokens float32[B, P, D]
  * @returns float32[B, P, D]
  */
-export function siglipPatchEmbeddings(patchTokens: Tensor, parameter: Parameter, config: SiglipVisionConfig): Tensor {
+export function siglipPatchEmbeddings(patchTokens: Tensor, parameter: Parameter, config: EncoderConfig): Tensor {
   return afterAttention(inProjection(patchTokens, parameter, 2, config.width), parameter, config);
 }
+
+/** The table of learned positions, row by row of the grid. */
+export const positionTable: string = "vision_model.embeddings.position_embedding.weight";
 
 const head = "vision_model.head";
 
@@ -100,7 +112,7 @@ function inProjection(x: Tensor, parameter: Parameter, part: number, width: numb
   return linear(x, slice(weight, 0, part * width, (part + 1) * width), slice(bias, 0, part * width, (part + 1) * width));
 }
 
-function afterAttention(attended: Tensor, parameter: Parameter, { width, mlpWidth, layerNormEps }: SiglipVisionConfig): Tensor {
+function afterAttention(attended: Tensor, parameter: Parameter, { width, mlpWidth, layerNormEps }: EncoderConfig): Tensor {
   const pooled = linearLayer(attended, parameter, `${head}.attention.out_proj`, width);
   return add(pooled, mlp(layerNormLayer(pooled, parameter, `${head}.layernorm`, layerNormEps), parameter, `${head}.mlp`, mlpWidth));
 }

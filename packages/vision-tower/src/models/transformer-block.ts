@@ -21,6 +21,8 @@ export interface EncoderConfig {
 export interface EncoderOptions {
   /** Attention as one fused node: faster, not differentiable. */
   readonly fused: boolean;
+  /** float32[B, 1, T, T], added to the attention scores of every block: 0 to look, a large negative not to. */
+  readonly attentionBias?: Tensor;
 }
 
 /** A layer whose parameters are `${name}.weight` [out, in] and `${name}.bias` [out]. */
@@ -50,6 +52,7 @@ export function mlp(x: Tensor, parameter: Parameter, name: string, mlpWidth: num
  */
 export function encoderBlocks(x: Tensor, parameter: Parameter, prefix: string, config: EncoderConfig, options: EncoderOptions): Tensor {
   const { width, heads, mlpWidth, layerNormEps } = config;
+  const how = { heads, ...(options.attentionBias ? { bias: options.attentionBias } : {}) };
   let tokens = x;
   for (let i = 0; i < config.layers; i++) {
     const block = `${prefix}.encoder.layers.${i}`;
@@ -57,7 +60,7 @@ export function encoderBlocks(x: Tensor, parameter: Parameter, prefix: string, c
     const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((name) =>
       linearLayer(normed, parameter, `${block}.self_attn.${name}`, width),
     ) as [Tensor, Tensor, Tensor];
-    const attended = options.fused ? fusedAttention(q, k, v, { heads }) : attention(q, k, v, { heads });
+    const attended = (options.fused ? fusedAttention : attention)(q, k, v, how);
     tokens = add(tokens, linearLayer(attended, parameter, `${block}.self_attn.out_proj`, width));
     tokens = add(tokens, mlp(layerNormLayer(tokens, parameter, `${block}.layer_norm2`, layerNormEps), parameter, `${block}.mlp`, mlpWidth));
   }

@@ -13,7 +13,7 @@ export interface Normalization {
 }
 
 /** The 256 values a channel can take, rounded to float32 after each step, as NumPy does in Hugging Face's processor. */
-function channelTable(mean: number, std: number, rescale: number): Float32Array {
+export function channelTable(mean: number, std: number, rescale: number): Float32Array {
   const table = new Float32Array(256);
   const mean32 = Math.fround(mean);
   const std32 = Math.fround(std);

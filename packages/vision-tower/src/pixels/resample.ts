@@ -1,4 +1,5 @@
 import type { DecodedImage } from "./decode-image.js";
+import { heightFirst } from "./pass-order.js";
 import { filterKernels } from "./resample-filter.js";
 import type { FilterKernel, ResampleFilter } from "./resample-filter.js";
 
@@ -108,8 +109,8 @@ function checkSize(name: string, size: number): void {
 }
 
 /**
- * Resizes an image with the bits of Pillow's `Image.resize`: fixed-point coefficients, the horizontal pass first,
- * rounding to 8 bits between the passes, an axis whose size does not change left alone. `uint8[H, W, 3]` in,
+ * Resizes an image with the bits of Pillow's `Image.resize` (13 or later): fixed-point coefficients, rounding to 8 bits
+ * between the passes, an axis whose size does not change left alone. `uint8[H, W, 3]` in,
  * `uint8[outHeight, outWidth, 3]` out. An image that already has the size is returned as it is, not copied.
  *
  * @throws RangeError for a size that is not a positive integer, or an image whose data does not fit its size.
@@ -124,6 +125,7 @@ export function resample(image: DecodedImage, outWidth: number, outHeight: numbe
   if (!Object.hasOwn(filterKernels, filter)) {
     throw new RangeError(`resample: expected filter to be one of ${Object.keys(filterKernels).join(", ")}, got ${String(filter)}`);
   }
+  if (heightFirst(image, outWidth, outHeight)) return resample(resample(image, width, outHeight, filter), outWidth, outHeight, filter);
   const kernel = filterKernels[filter];
   let data = image.data;
   let firstRow = 0;

@@ -21,7 +21,8 @@ export function weightParameters(graph: Graph, source: WeightSource, rename: (na
   };
 }
 
-function storedTensor(source: WeightSource, name: string, shape: Shape): TensorInfo {
+/** The tensor of that name; throws WeightsError when it is missing or has another shape. */
+export function storedTensor(source: WeightSource, name: string, shape: Shape): TensorInfo {
   const info = source.tensors.get(name);
   if (!info) throw new WeightsError(`${source.path}: the model needs the tensor "${name}" [${shape.join(", ")}], which is not there`);
   if (info.shape.join() !== shape.join()) {

@@ -55,7 +55,7 @@ async function run(model: string, fused: boolean): Promise<Record<string, Tensor
   });
 }
 
-describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded"])("%s", (model) => {
+describe.each(["siglip-bfloat16", "siglip-float16", "siglip-sharded", "siglip-giant", "siglip-i18n"])("%s", (model) => {
   const golden = goldenTensors(`${model}/outputs.safetensors`);
 
   it("preprocesses the photo and its crop to transformers' very bits", async () => {
