@@ -104,10 +104,10 @@ async function timeReading(file: string): Promise<number> {
 
 /** Multiply-adds of the matrix products, twice: patch embedding, blocks, attention, pooling head. */
 function towerFlops(config: SiglipVisionConfig): number {
-  const { width, mlpWidth, layers, patchSize } = config;
+  const { width, mlpWidth, layers, heads, patchSize } = config;
   const patches = patchCount(config);
   const block = 2 * patches * (4 * width * width + 2 * width * mlpWidth) + 4 * patches * patches * width;
-  const head = 2 * patches * 2 * width * width + 2 * (2 * width * width + 2 * width * mlpWidth);
+  const head = 4 * patches * heads * width + 2 * (4 * width * width + 2 * width * mlpWidth);
   return layers * block + 2 * patches * 3 * patchSize * patchSize * width + head;
 }
 

@@ -1,10 +1,11 @@
 import {
   add,
-  attention,
   gatherRows,
   linear,
+  matmul,
   reshape,
   slice,
+  softmax,
   transpose,
   type Dim,
   type Tensor,
@@ -83,10 +84,19 @@ export function siglipPatchTokens(
  */
 export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter, config: EncoderConfig, keyBias?: Tensor): Tensor {
   const { width, heads } = config;
-  const probe = parameter(`${head}.probe`, [1, 1, width]);
-  const [q, k, v] = [probe, patchTokens, patchTokens].map((x, part) => inProjection(x, parameter, part, width)) as [Tensor, Tensor, Tensor];
-  const pooled = afterAttention(attention(q, k, v, { heads, ...(keyBias ? { bias: keyBias } : {}) }), parameter, config);
-  return reshape(pooled, [patchTokens.shape[0] as Dim, width]);
+  const headWidth = width / heads;
+  const [batch, patches] = patchTokens.shape as [Dim, Dim];
+  // With one query, q · (Wk x + bk) is (Wkᵀ q) · x plus what softmax does not see, and the sum of p (Wv x + bv) is
+  // Wv (sum of p x) + bv: tokens need no key and no value, which spares two products as large as a block's.
+  const query = reshape(inProjection(parameter(`${head}.probe`, [1, 1, width]), parameter, 0, width), [heads, 1, headWidth]);
+  const keys = reshape(inWeight(parameter, 1, width), [heads, headWidth, width]);
+  const lookedFor = reshape(matmul(query, keys), [heads, width]);
+  const scores = transpose(matmul(patchTokens, lookedFor, { transposeB: true, alpha: 1 / Math.sqrt(headWidth) }), [0, 2, 1]);
+  const shares = softmax(keyBias ? add(scores, reshape(keyBias, [batch, 1, patches])) : scores);
+  const seen = reshape(matmul(shares, patchTokens), [batch, heads, 1, width]);
+  const values = reshape(inWeight(parameter, 2, width), [heads, headWidth, width]);
+  const attended = add(reshape(matmul(seen, values, { transposeB: true }), [batch, width]), inBias(parameter, 2, width));
+  return afterAttention(attended, parameter, config);
 }
 
 /**
@@ -107,9 +117,15 @@ const head = "vision_model.head";
 
 /** Part 0, 1 or 2 (query, key, value) of the head's packed input projection. */
 function inProjection(x: Tensor, parameter: Parameter, part: number, width: number): Tensor {
-  const weight = parameter(`${head}.attention.in_proj_weight`, [3 * width, width]);
-  const bias = parameter(`${head}.attention.in_proj_bias`, [3 * width]);
-  return linear(x, slice(weight, 0, part * width, (part + 1) * width), slice(bias, 0, part * width, (part + 1) * width));
+  return linear(x, inWeight(parameter, part, width), inBias(parameter, part, width));
+}
+
+function inWeight(parameter: Parameter, part: number, width: number): Tensor {
+  return slice(parameter(`${head}.attention.in_proj_weight`, [3 * width, width]), 0, part * width, (part + 1) * width);
+}
+
+function inBias(parameter: Parameter, part: number, width: number): Tensor {
+  return slice(parameter(`${head}.attention.in_proj_bias`, [3 * width]), 0, part * width, (part + 1) * width);
 }
 
 function afterAttention(attended: Tensor, parameter: Parameter, { width, mlpWidth, layerNormEps }: EncoderConfig): Tensor {
