@@ -5,8 +5,8 @@ import type { Normalization } from "./normalize.js";
 import { resample } from "./resample.js";
 import type { ResampleFilter } from "./resample-filter.js";
 
-/** The most patches that an image may be given: attention over more would not fit anywhere. */
-export const maxPatchesLimit: number = 65_536;
+/** The most patches that an image may be given, 2048 x 2048 pixels at patch 16: attention over them takes gigabytes. */
+export const maxPatchesLimit: number = 16_384;
 
 /** How a NaFlex checkpoint wants its images: near their own shape, cut into at most so many patches, then normalised. */
 export interface NaflexPreprocessing extends Normalization {
