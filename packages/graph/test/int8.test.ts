@@ -84,7 +84,7 @@ describe("measureLinears", () => {
     const { statistics, results } = await measureLinears(graph, [feeds, feeds], cpu);
     expect([...statistics.keys()]).toEqual(["first", "second!", "head-of-one-row"]);
     const head = statistics.get("head-of-one-row");
-    const one = [...(feeds["one"]?.data as Float32Array)];
+    const one = [...((feeds["one"] as TensorValue).data as Float32Array)];
     expect(head?.rows).toBe(1);
     expect([...(head?.greatest ?? [])]).toEqual(one);
     expect([...(head?.least ?? [])]).toEqual(one);
@@ -111,7 +111,7 @@ describe("planInt8", () => {
   it("leaves a layer in float32 when too many of its channels are outliers", () => {
     const channels = 64;
     const large = (share: number): Float32Array => Float32Array.from({ length: channels }, (_, i) => (i < channels * share ? 1000 * (i + 1) : 1));
-    const seen = (greatest: Float32Array) => ({ greatest, least: greatest.map((v) => -v), meanSquare: greatest.map((v, i) => (v > 1 ? 1e-3 : 1 + i / 1e3)), outputMeanSquare: 1, rows });
+    const seen = (greatest: Float32Array) => ({ greatest, least: greatest.map((v) => -v), meanSquare: greatest.map((v, i) => (v > 1 ? 1e-3 : 1 + i / 1e3)), rows });
     expect(planInt8(new Map([["few", seen(large(1 / 32))]])).get("few")?.outliers).toEqual([0, 1]);
     expect(planInt8(new Map([["many", seen(large(1 / 4))]])).size).toBe(0);
   });

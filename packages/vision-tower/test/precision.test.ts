@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadSiglip, type ImageEmbeddings, type LoadOptions, type Siglip } from "../src/index.js";
+import { loadSiglip, type Siglip } from "../src/index.js";
 import { goldenPath } from "./goldens.js";
 
 const mini = fileURLToPath(new URL("../../../models/mini/siglip", import.meta.url));
@@ -43,17 +43,11 @@ function leastCosine(a: Float32Array, b: Float32Array, width: number): number {
   return least;
 }
 
-async function encoded(directory: string, options: LoadOptions): Promise<{ siglip: Siglip; embeddings: ImageEmbeddings }> {
-  const siglip = await loadSiglip(directory, options);
-  return { siglip, embeddings: await siglip.encodeImages(images) };
-}
-
 describe("int8 with mini's trained weights", () => {
   it("keeps the direction of embeddings and patch tokens, and the decisions of tags", async () => {
-    const { siglip: exact, embeddings: float32 } = await encoded(mini, { threads: 2 });
-    const { siglip, embeddings: int8 } = await encoded(mini, { threads: 2, precision: "int8" });
-    await using _ = exact;
-    await using __ = siglip;
+    await using exact = await loadSiglip(mini, { threads: 2 });
+    await using siglip = await loadSiglip(mini, { threads: 2, precision: "int8" });
+    const [float32, int8] = [await exact.encodeImages(images), await siglip.encodeImages(images)];
     expect(leastCosine(float32.pooled, int8.pooled, float32.pooledWidth)).toBeGreaterThan(pooledBar);
     expect(leastCosine(float32.patchTokens, int8.patchTokens, float32.width)).toBeGreaterThan(patchBar);
     expect(float32.pooled).not.toEqual(int8.pooled);
@@ -114,10 +108,9 @@ describe("int8 with outlier channels planted in random weights", () => {
     ["gains so large that attention saturates", /vision_model.*layer_norm1\.weight$/, 5000],
   ])("holds the bars: %s", async (_, names, factor) => {
     const directory = await planted(names, factor);
-    const { siglip: exact, embeddings: float32 } = await encoded(directory, { towers: ["vision"] });
-    const { siglip, embeddings: int8 } = await encoded(directory, { towers: ["vision"], precision: "int8" });
-    await using __ = exact;
-    await using ___ = siglip;
+    await using exact = await loadSiglip(directory, { towers: ["vision"] });
+    await using siglip = await loadSiglip(directory, { towers: ["vision"], precision: "int8" });
+    const [float32, int8] = [await exact.encodeImages(images), await siglip.encodeImages(images)];
     expect(leastCosine(float32.pooled, int8.pooled, float32.pooledWidth)).toBeGreaterThan(pooledBar);
     expect(leastCosine(float32.patchTokens, int8.patchTokens, float32.width)).toBeGreaterThan(patchBar);
     expect((await siglip.precision()).int8Layers).toBeGreaterThan(0);

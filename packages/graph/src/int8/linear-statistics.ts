@@ -11,8 +11,6 @@ export interface LinearStatistics {
   readonly greatest: Float32Array;
   /** float32[in], the mean square of each input channel */
   readonly meanSquare: Float32Array;
-  /** The mean square of all outputs. */
-  readonly outputMeanSquare: number;
   /** Rows that went through in one run. */
   readonly rows: number;
 }
@@ -39,7 +37,7 @@ export async function measureLinears(graph: Graph, feeds: readonly Readonly<Reco
     runMs = Math.min(runMs, performance.now() - started);
     for (const { weight } of layers.values()) {
       const known = statistics.get(weight.name);
-      const seen = statisticsOf(values, weight.name, weight.outWidth);
+      const seen = statisticsOf(values, weight.name);
       statistics.set(weight.name, known ? together(known, seen) : seen);
     }
     results.push(Object.fromEntries(graph.outputs.map(({ name }) => [name, values[name] as TensorValue])));
@@ -67,20 +65,17 @@ function watched(graph: Graph, layers: ReadonlyMap<Node, LinearLayer>): Graph {
       inputs.set(x, statistics);
     }
     for (const [kind, tensor] of Object.entries(statistics)) into.output(`${name}:${kind}`, tensor);
-    const outputs = into.node("Gemm", node.inputs.map((tensor) => tensor && copyOf(tensor)), node.outputs, node.attributes);
-    into.output(`${name}:outputSquares`, into.node1("ReduceSumSquare", [outputs[0]], { shape: [] }, { keepdims: 0 }));
-    return outputs;
+    return undefined;
   });
 }
 
-function statisticsOf(values: Readonly<Record<string, TensorValue>>, name: string, outWidth: number): LinearStatistics {
-  const floats = (kind: string): Float32Array => values[`${name}:${kind}`]?.data as Float32Array;
-  const rows = Number((values[`${name}:rows`]?.data as BigInt64Array)[0]);
+function statisticsOf(values: Readonly<Record<string, TensorValue>>, name: string): LinearStatistics {
+  const floats = (kind: string): Float32Array => (values[`${name}:${kind}`] as TensorValue).data as Float32Array;
+  const rows = Number((values[`${name}:rows`] as TensorValue).data[0]);
   return {
     least: floats("least"),
     greatest: floats("greatest"),
     meanSquare: floats("squares").map((sum) => sum / rows),
-    outputMeanSquare: (floats("outputSquares")[0] as number) / (rows * outWidth),
     rows,
   };
 }
@@ -90,7 +85,6 @@ function together(a: LinearStatistics, b: LinearStatistics): LinearStatistics {
     least: a.least.map((value, i) => Math.min(value, b.least[i] as number)),
     greatest: a.greatest.map((value, i) => Math.max(value, b.greatest[i] as number)),
     meanSquare: a.meanSquare.map((value, i) => (value + (b.meanSquare[i] as number)) / 2),
-    outputMeanSquare: (a.outputMeanSquare + b.outputMeanSquare) / 2,
     rows: Math.min(a.rows, b.rows),
   };
 }
