@@ -1,27 +1,59 @@
+import { unitLogits } from "./cosine-logits.js";
 import { LabelEmbeddings } from "./label-embeddings.js";
 import type { DecodedImage } from "./pixels/decode-image.js";
 import type { ImageSource } from "./pixels/image-source.js";
-import { labelPhrases, rankTags, thresholdOf, type TagOptions, type TagResult } from "./tag.js";
+import { distinctLabels, rankTags, templatesOf, thresholdOf, type TagOptions, type TagResult } from "./tag.js";
+import { unitRows } from "./unit-rows.js";
 import { VisionTower } from "./vision-tower.js";
 
-const labelsKept = 4096;
+/** 10,000 labels of So400m are 46 MB. */
+const labelBytesKept = 128 * 2 ** 20;
 
 /** A SigLIP model: a vision tower whose logits with texts are probabilities, each on its own. */
 export class Siglip extends VisionTower {
-  readonly #labels = new LabelEmbeddings((texts, options) => this.textEmbeddings(texts, options), labelsKept);
+  readonly #labels = new LabelEmbeddings((texts, options) => this.textEmbeddings(texts, options), labelBytesKept);
 
   /**
    * Which labels are true of an image: each has a probability of its own, and none may hold. Blank labels are left out,
-   * repeated ones count once. Embeddings of labels are kept for the next image.
-   * @throws RangeError for a threshold that is no probability or a template without {label}
+   * repeated ones count once; without any label no tag comes back. Embeddings of labels are kept for the next image.
+   * @throws RangeError for a threshold that is no probability or a template without {label}; ImageError
    */
   tag(image: ImageSource | DecodedImage, labels: readonly string[], options: TagOptions = {}): Promise<TagResult> {
-    return this.work("tag", async () => {
-      const { labels: distinct, phrases } = labelPhrases(labels, options.template);
-      const threshold = thresholdOf(options);
-      const { pooled, pooledWidth } = await this.imageEmbeddings([image], options);
-      const texts = await this.#labels.of(phrases, pooledWidth, options);
-      return rankTags(distinct, this.logits(pooled, texts), threshold);
-    });
+    return this.work("tag", async () => (await this.#tagImages([image], labels, options))[0] as TagResult);
+  }
+
+  /**
+   * As `tag`, for several images, in their order. One that cannot be read fails them all: to go on without it, embed
+   * the images first, and tag the embeddings.
+   */
+  tagImages(images: readonly (ImageSource | DecodedImage)[], labels: readonly string[], options: TagOptions = {}): Promise<TagResult[]> {
+    return this.work("tagImages", () => this.#tagImages(images, labels, options));
+  }
+
+  /**
+   * As `tag`, for images that were embedded before, by this model.
+   * @param embeddings float32[B, pooledWidth], of any length
+   * @throws RangeError when they are not whole rows
+   */
+  tagEmbeddings(embeddings: Float32Array, labels: readonly string[], options: TagOptions = {}): Promise<TagResult[]> {
+    return this.work("tagEmbeddings", () => this.#tagEmbeddings(embeddings, labels, options));
+  }
+
+  async #tagImages(images: readonly (ImageSource | DecodedImage)[], labels: readonly string[], options: TagOptions): Promise<TagResult[]> {
+    // Before the tower runs for nothing.
+    thresholdOf(options);
+    templatesOf(options);
+    const { pooled } = await this.imageEmbeddings(images, options);
+    return this.#tagEmbeddings(pooled, labels, options);
+  }
+
+  async #tagEmbeddings(embeddings: Float32Array, labels: readonly string[], options: TagOptions): Promise<TagResult[]> {
+    const { scale, bias, width } = this.logitScaling();
+    const distinct = distinctLabels(labels);
+    const threshold = thresholdOf(options);
+    const images = unitRows(embeddings, width, "tagEmbeddings", "embeddings");
+    const texts = await this.#labels.of(distinct, templatesOf(options), width, options);
+    const logits = unitLogits(images, texts, width, { scale, bias });
+    return Array.from({ length: images.length / width }, (_, i) => rankTags(distinct, logits.subarray(i * distinct.length, (i + 1) * distinct.length), threshold));
   }
 }

@@ -1,8 +1,11 @@
 export interface TagOptions {
   /** Probability from which a label counts, 0 to 1; 0.5 when left out. */
   readonly threshold?: number;
-  /** How a label is put to the text tower; `{label}` stands for it. "a photo of {label}" when left out. */
-  readonly template?: string;
+  /**
+   * How a label is put to the text tower; `{label}` stands for it. "a photo of {label}" when left out. Of several, the
+   * mean of a label's embeddings counts.
+   */
+  readonly template?: string | readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -19,21 +22,24 @@ export interface TagResult {
   readonly noneOfTheAbove: boolean;
 }
 
-/** What to ask the text tower about: labels without blank ones and repetitions, and the phrase for each. */
-export interface LabelPhrases {
-  readonly labels: readonly string[];
-  readonly phrases: readonly string[];
+/** Labels, trimmed, without blank ones and repetitions, in the order in which they first come. */
+export function distinctLabels(labels: readonly string[]): readonly string[] {
+  const distinct = new Set(labels.map((label) => label.trim()));
+  distinct.delete("");
+  return [...distinct];
 }
 
 /**
- * Labels, trimmed, put into a template.
- * @throws RangeError when the template has no place for the label
+ * The templates of the options, or the usual one; repeated ones count once.
+ * @throws RangeError when there is none, or one has no place for the label
  */
-export function labelPhrases(labels: readonly string[], template: string = "a photo of {label}"): LabelPhrases {
-  if (!template.includes("{label}")) throw new RangeError(`labelPhrases: expected a template with {label} in it, got ${JSON.stringify(template)}`);
-  const distinct = [...new Set(labels.map((label) => label.trim()))].filter((label) => label !== "");
-  // A function, because "$&" in a label would mean something in a replacement string.
-  return { labels: distinct, phrases: distinct.map((label) => template.replaceAll("{label}", () => label)) };
+export function templatesOf({ template = "a photo of {label}" }: TagOptions): readonly string[] {
+  const templates = [...new Set(typeof template === "string" ? [template] : template)];
+  if (templates.length === 0) throw new RangeError("templatesOf: expected at least one template, got none; leave it out for the usual one");
+  for (const one of templates) {
+    if (!one.includes("{label}")) throw new RangeError(`templatesOf: expected a template with {label} in it, got ${JSON.stringify(one)}`);
+  }
+  return templates;
 }
 
 /** The threshold of the options, or 0.5. Throws RangeError when it is no probability. */
@@ -43,7 +49,7 @@ export function thresholdOf({ threshold = 0.5 }: TagOptions): number {
 }
 
 /**
- * Labels with the sigmoid of their logits, the likeliest first.
+ * Labels with the sigmoid of their logits, the likeliest first; equally likely ones keep their order.
  * @param logits float32[labels]
  */
 export function rankTags(labels: readonly string[], logits: Float32Array, threshold: number): TagResult {

@@ -108,11 +108,17 @@ export class VisionTower implements AsyncDisposable {
    * @param textEmbeddings float32[texts, pooledWidth]
    */
   logits(imageEmbeddings: Float32Array, textEmbeddings: Float32Array): Float32Array {
+    const { scale, bias, width } = this.logitScaling();
+    return cosineLogits(imageEmbeddings, textEmbeddings, width, { scale, bias });
+  }
+
+  /** What turns cosines into logits, and the width that images and texts share. */
+  protected logitScaling(): { readonly scale: number; readonly bias: number; readonly width: number } {
     const { logitScale: scale, logitBias: bias } = this;
     if (scale === undefined || bias === undefined) {
       throw new WeightsError(`${this.constructor.name}.logits: ${this.#checkpoint.path} has no "logit_scale" and "logit_bias"; load a checkpoint of both towers`);
     }
-    return cosineLogits(imageEmbeddings, textEmbeddings, this.#textPart().width, { scale, bias });
+    return { scale, bias, width: this.#textPart().width };
   }
 
   /** Waits for work under way, then frees both towers. A second call waits for the same end. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { LabelEmbeddings } from "../src/label-embeddings.js";
-import { labelPhrases, rankTags } from "../src/tag.js";
+import { distinctLabels, rankTags, templatesOf } from "../src/tag.js";
 
 describe("rankTags", () => {
   it("gives every label its own sigmoid: two may be likely, all may be unlikely", () => {
@@ -15,37 +15,109 @@ describe("rankTags", () => {
   it("counts a label that is exactly at the threshold", () => {
     expect(rankTags(["a"], Float32Array.of(0), 0.5).noneOfTheAbove).toBe(false);
   });
-});
 
-describe("labelPhrases", () => {
-  it("puts each distinct label, trimmed, into the template, wherever it has a place", () => {
-    expect(labelPhrases([" cat", "dog", "cat", " "], "a {label}, just a {label}")).toEqual({
-      labels: ["cat", "dog"],
-      phrases: ["a cat, just a cat", "a dog, just a dog"],
-    });
-  });
-
-  it("takes $ in a label as it stands", () => {
-    expect(labelPhrases(["$& $1"], "a {label}").phrases).toEqual(["a $& $1"]);
+  it("says none of the above when there are no labels", () => {
+    expect(rankTags([], new Float32Array(0), 0)).toEqual({ tags: [], noneOfTheAbove: true });
   });
 });
+
+describe("distinctLabels", () => {
+  it("trims labels and leaves out blank and repeated ones", () => {
+    expect(distinctLabels([" cat", "dog", "cat", " ", ""])).toEqual(["cat", "dog"]);
+  });
+
+  it("leaves emoji and right-to-left labels as they are", () => {
+    expect(distinctLabels(["👩‍🚀", "قطة", "👩‍🚀", "\u200fחתול"])).toEqual(["👩‍🚀", "قطة", "\u200fחתול"]);
+  });
+});
+
+describe("templatesOf", () => {
+  it("gives the usual one, or those of the options, each once", () => {
+    expect(templatesOf({})).toEqual(["a photo of {label}"]);
+    expect(templatesOf({ template: ["{label}", "a {label}", "{label}"] })).toEqual(["{label}", "a {label}"]);
+  });
+
+  it("refuses none, and one without a place for the label", () => {
+    expect(() => templatesOf({ template: [] })).toThrow("expected at least one template");
+    expect(() => templatesOf({ template: ["{label}", "a photo"] })).toThrow('got "a photo"');
+  });
+});
+
+/** Label embeddings over a text tower that notes what it is asked, and turns the plane by a text's length. */
+function counted(maxBytes: number): { readonly embeddings: LabelEmbeddings; readonly encoded: string[] } {
+  const encoded: string[] = [];
+  const embeddings = new LabelEmbeddings(async (texts) => {
+    encoded.push(...texts);
+    return Float32Array.from(texts.flatMap((text) => [3 * Math.cos(text.length), 3 * Math.sin(text.length)]));
+  }, maxBytes);
+  return { embeddings, encoded };
+}
+
+/** What `counted` gives for texts of those lengths, at length 1. */
+function directions(...lengths: readonly number[]): Float32Array {
+  return Float32Array.from(lengths.flatMap((length) => [Math.cos(length), Math.sin(length)]));
+}
+
+function expectRows(got: Float32Array, want: Float32Array): void {
+  expect(got.length).toBe(want.length);
+  got.forEach((value, i) => expect(value).toBeCloseTo(want[i] as number, 6));
+}
 
 describe("LabelEmbeddings", () => {
-  it("encodes a phrase once while it is kept, and again when too many came after it", async () => {
-    const encoded: string[] = [];
-    const embeddings = new LabelEmbeddings(async (texts) => {
-      encoded.push(...texts);
-      return Float32Array.from(texts.flatMap((text) => [text.length, text.charCodeAt(0)]));
-    }, 2);
-    expect([...(await embeddings.of(["a", "bb"], 2, {}))]).toEqual([1, 97, 2, 98]);
-    expect([...(await embeddings.of(["bb", "ccc", "a"], 2, {}))]).toEqual([2, 98, 3, 99, 1, 97]);
+  const roomy = 2 ** 20;
+
+  it("gives unit rows in the labels' order, and encodes a label once while it is kept", async () => {
+    const { embeddings, encoded } = counted(roomy);
+    expectRows(await embeddings.of(["a", "bb"], ["{label}"], 2, {}), directions(1, 2));
+    expectRows(await embeddings.of(["bb", "ccc", "a"], ["{label}"], 2, {}), directions(2, 3, 1));
     expect(encoded).toEqual(["a", "bb", "ccc"]);
-    await embeddings.of(["a"], 2, {});
-    expect(encoded).toEqual(["a", "bb", "ccc", "a"]);
   });
 
-  it("answers for more phrases than it keeps", async () => {
-    const embeddings = new LabelEmbeddings(async (texts) => Float32Array.from(texts, (text) => text.length), 1);
-    expect([...(await embeddings.of(["a", "bb", "ccc"], 1, {}))]).toEqual([1, 2, 3]);
+  it("puts each label into the template, wherever it has a place, and takes $ as it stands", async () => {
+    const { embeddings, encoded } = counted(roomy);
+    await embeddings.of(["$& $1"], ["a {label}, just {label}"], 2, {});
+    expect(encoded).toEqual(["a $& $1, just $& $1"]);
+  });
+
+  it("takes the unit mean over several templates", async () => {
+    const { embeddings, encoded } = counted(roomy);
+    const rows = await embeddings.of(["a", "bb"], ["{label}", "{label}."], 2, {});
+    expect(encoded).toEqual(["a", "a.", "bb", "bb."]);
+    expectRows(rows, directions(1.5, 2.5));
+  });
+
+  it("does not take a label under one template for the same under another", async () => {
+    const { embeddings } = counted(roomy);
+    expectRows(await embeddings.of(["a"], ["{label}"], 2, {}), directions(1));
+    expectRows(await embeddings.of(["a"], ["{label}?"], 2, {}), directions(2));
+  });
+
+  it("keeps the last set however large, and lets go of those before it", async () => {
+    const { embeddings, encoded } = counted(1);
+    const many = Array.from({ length: 3000 }, (_, i) => `label ${i}`);
+    await embeddings.of(["first"], ["{label}"], 2, {});
+    await embeddings.of(many, ["{label}"], 2, {});
+    await embeddings.of(many, ["{label}"], 2, {});
+    expect(encoded).toEqual(["first", ...many]);
+    await embeddings.of(["first"], ["{label}"], 2, {});
+    expect(encoded).toEqual(["first", ...many, "first"]);
+  });
+
+  it("lets go of the set that was used longest ago", async () => {
+    const { embeddings, encoded } = counted(2 * (256 + 16 + 2 + 8));
+    for (const label of ["a", "b", "a", "c", "a", "b"]) await embeddings.of([label], ["{label}"], 2, {});
+    expect(encoded).toEqual(["a", "b", "c", "b"]);
+  });
+
+  it("encodes a label once for calls that overlap, and goes on after one that failed", async () => {
+    const { embeddings, encoded } = counted(roomy);
+    const stopped = embeddings.of(["a"], ["{label}"], 2, { signal: AbortSignal.abort(new Error("enough")) });
+    await expect(Promise.all([stopped, embeddings.of(["a", "bb"], ["{label}"], 2, {})])).rejects.toThrow("enough");
+    expectRows(await embeddings.of(["bb"], ["{label}"], 2, {}), directions(2));
+    expect(encoded).toEqual(["a", "bb"]);
+  });
+
+  it("gives no rows for no labels", async () => {
+    expect(await counted(roomy).embeddings.of([], ["{label}"], 2, {})).toHaveLength(0);
   });
 });
