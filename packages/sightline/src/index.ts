@@ -4,3 +4,7 @@ export type { ChatMessage, ImagePart, TextPart } from "./chat/messages.js";
 export { findModelFiles, type ModelFiles } from "./models/model-files.js";
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
 export { loadSiglip, type Siglip } from "@sightline/vision-tower";
+export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageInput, type TextInput } from "./embed/embed-inputs.js";
+export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";
+export type { Failure as EmbedFailure } from "./embed/embed-batches.js";
+export { imageFiles, textFiles, type InputFiles } from "./embed/input-files.js";

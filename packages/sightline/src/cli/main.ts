@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { chatCommand } from "./chat-command.js";
+import { embedCommand } from "./embed-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
 import { tagCommand } from "./tag-command.js";
 import { packageVersion } from "./package-version.js";
@@ -10,6 +11,7 @@ const program = new Command("sightline")
   .option("--verbose", "show where an error came from")
   .addCommand(chatCommand())
   .addCommand(tagCommand())
+  .addCommand(embedCommand())
   .showHelpAfterError("(run with --help for the options)");
 
 for (const command of [program, ...program.commands]) command.exitOverride();
