@@ -26,6 +26,7 @@ export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision
 export { decodeImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
 export type { ImageSource } from "./pixels/image-source.js";
+export { unitRows } from "./unit-rows.js";
 export { resample } from "./pixels/resample.js";
 export type { ResampleFilter } from "./pixels/resample-filter.js";
 export { normalize, type Normalization, type PerChannel } from "./pixels/normalize.js";

@@ -45,6 +45,9 @@ async function runEmbed(inputs: readonly string[], options: EmbedCommandOptions)
   const { out, model, text = false, json } = options;
   if (![".parquet", ".npy"].includes(path.extname(out).toLowerCase())) throw new UsageError(`embed: --out: expected F.parquet or F.npy, got ${JSON.stringify(out)}`);
   const signal = abortOnInterrupt();
+  // A list or texts on stdin may go on for ever, and would keep the process.
+  const leaveStdin = (): void => void process.stdin.destroy();
+  signal.addEventListener("abort", leaveStdin);
   const what = text ? "texts" : "images";
   const progress = progressLine(what);
   try {
@@ -58,8 +61,7 @@ async function runEmbed(inputs: readonly string[], options: EmbedCommandOptions)
     process.stderr.write(`sightline: stopped; what is done is in ${partialFolder(out)}, and the same command with --resume goes on\n`);
     process.exitCode = exitCodes.interrupted;
   } finally {
-    // A list or texts on stdin may go on for ever, and would keep the process.
-    process.stdin.destroy();
+    leaveStdin();
   }
 }
 

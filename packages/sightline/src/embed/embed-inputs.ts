@@ -46,6 +46,7 @@ export function embedImageBatches(tower: ImageTower, images: Iterable<ImageInput
     ahead: batch + decodesAtOnce,
     maxBytes: maxWaitingBytes,
     bytesOf: ({ data }) => data.length,
+    signal: options.signal,
   });
   const encode = async (pictures: readonly DecodedImage[]): Promise<Float32Array> => {
     const { pooled, pooledWidth } = await tower.encodeImages(pictures);
@@ -57,7 +58,7 @@ export function embedImageBatches(tower: ImageTower, images: Iterable<ImageInput
 /** Rows and failures of texts, likewise. */
 export function embedTextBatches(tower: TextTower, texts: Iterable<TextInput> | AsyncIterable<TextInput>, options: EmbedOptions = {}): AsyncGenerator<EmbeddedBatch> {
   const batch = batchOf(options, usualBatch.texts);
-  const loaded = loadAhead(texts, textOf, { atOnce: batch, ahead: 2 * batch, maxBytes: maxWaitingBytes, bytesOf: (text) => 2 * text.length });
+  const loaded = loadAhead(texts, textOf, { atOnce: batch, ahead: 2 * batch, maxBytes: maxWaitingBytes, bytesOf: (text) => 2 * text.length, signal: options.signal });
   const encode = async (some: readonly string[]): Promise<Float32Array> => {
     const embeddings = await tower.encodeTexts(some);
     return options.normalize === false ? embeddings : unitRows(embeddings, embeddings.length / some.length);
@@ -67,7 +68,8 @@ export function embedTextBatches(tower: TextTower, texts: Iterable<TextInput> | 
 
 /**
  * Embeds images one after the other, however many: the next ones are read and decoded while the tower runs, and nothing
- * is kept. An image that cannot be read comes as `{ path, error }`. Paths and bytes may stand for themselves.
+ * is kept. An image that cannot be read comes as `{ path, error }`, before the images that went through the tower with
+ * its neighbours. Paths and bytes may stand for themselves.
  * @throws the signal's reason; ImageError when `strict`; what the tower throws
  */
 export function embedImages(

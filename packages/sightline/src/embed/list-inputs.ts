@@ -9,11 +9,14 @@ import { expandRanges } from "./expand-ranges.js";
 /** What inputs are read for: it decides which files of a folder count. */
 export type InputKind = "images" | "texts";
 
-const extensions: Readonly<Record<InputKind, string>> = { images: "jpg,jpeg,jpe,jfif,png,webp,gif,tif,tiff,avif", texts: "txt" };
+const extensions: Readonly<Record<InputKind, readonly string[]>> = {
+  images: [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif"],
+  texts: [".txt"],
+};
 
 /** Whether a file of that name is read in a folder or a tar file. */
 export function hasExtension(name: string, kind: InputKind): boolean {
-  return extensions[kind].split(",").includes(path.extname(name).slice(1).toLowerCase());
+  return extensions[kind].includes(path.extname(name).toLowerCase());
 }
 
 /** Whether a path is read as a tar file, by its name. */
@@ -43,7 +46,7 @@ export async function listInputs(inputs: readonly string[], kind: InputKind): Pr
 async function filesOf(input: string, kind: InputKind): Promise<readonly string[]> {
   const stats = await statsOf(input);
   if (stats?.isDirectory()) {
-    const found = await glob(`**/*.{${extensions[kind]}}`, { cwd: input, caseSensitiveMatch: false, expandDirectories: false });
+    const found = (await glob("**/*", { cwd: input })).filter((file) => hasExtension(file, kind));
     if (found.length === 0) throw nothingIn(input, kind === "images" ? "the folder holds no image" : "the folder holds no .txt file");
     return found.sort().map((file) => path.join(input, file));
   }

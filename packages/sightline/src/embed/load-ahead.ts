@@ -6,6 +6,8 @@ export interface LoadAheadOptions<T> {
   /** Starts nothing more while what is loaded and not taken holds so many bytes. */
   readonly maxBytes: number;
   bytesOf(value: T): number;
+  /** Ends what is given, without waiting for a source that is slow to come. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A source with what was loaded from it, or why nothing was. */
@@ -18,7 +20,7 @@ export type Loaded<S, T> = { readonly source: S; readonly value: T } | { readonl
 export async function* loadAhead<S, T>(
   sources: Iterable<S> | AsyncIterable<S>,
   load: (source: S) => Promise<T>,
-  { atOnce, ahead, maxBytes, bytesOf }: LoadAheadOptions<T>,
+  { atOnce, ahead, maxBytes, bytesOf, signal }: LoadAheadOptions<T>,
 ): AsyncGenerator<Loaded<S, T>> {
   const waiting: Promise<Loaded<S, T>>[] = [];
   let [loading, bytes] = [0, 0];
@@ -53,21 +55,24 @@ export async function* loadAhead<S, T>(
     }
   };
   const producing = produce();
+  const onAbort = (): void => wakeTaker();
+  signal?.addEventListener("abort", onAbort);
   // Awaited below, unless the taker leaves first.
   producing.catch(() => undefined);
   try {
     for (;;) {
-      while (waiting.length === 0 && !ended) await new Promise<void>((resolve) => (wakeTaker = resolve));
+      while (waiting.length === 0 && !ended && !signal?.aborted) await new Promise<void>((resolve) => (wakeTaker = resolve));
       const first = waiting[0];
-      if (!first) break;
+      if (!first || signal?.aborted) break;
       const loaded = await first;
       waiting.shift();
       if ("value" in loaded) bytes -= bytesOf(loaded.value);
       wakeProducer();
       yield loaded;
     }
-    await producing;
+    if (!signal?.aborted) await producing;
   } finally {
+    signal?.removeEventListener("abort", onAbort);
     stopped = true;
     wakeProducer();
     await Promise.allSettled(waiting);
