@@ -29,6 +29,11 @@ export interface VisionPart {
   open(options: SessionOptions): Promise<Session>;
   /** What `open` opens, which other precisions rewrite; a tower that comes as an ONNX file has none. */
   readonly graph?: Graph;
+  /**
+   * A session from `patchTokens` float32[N, D] to `patchEmbeddings` float32[N, pooledWidth], in the space of texts; of
+   * families whose pooling can be applied to a single patch. Apart, so that encoding does not pay for it.
+   */
+  openPatchEmbeddings?(options: SessionOptions): Promise<Session>;
 }
 
 /** The text tower of a checkpoint. */

@@ -2,8 +2,9 @@ import { Graph } from "@sightline/graph";
 import type { WeightSource } from "@sightline/weights";
 import type { PatchGrid } from "./checkpoint.js";
 import { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
-import { patchesOf, patchGrid, positionTable, siglipPatchTokens, siglipPooledEmbedding, type SiglipVisionConfig } from "./models/siglip-vision.js";
+import { patchesOf, patchGrid, positionTable, siglipPatchEmbeddings, siglipPatchTokens, siglipPooledEmbedding, type SiglipVisionConfig } from "./models/siglip-vision.js";
 import { naflexPatchTokens, type NaflexVisionConfig } from "./models/siglip2-naflex.js";
+import type { EncoderConfig } from "./models/transformer-block.js";
 import { resizedPositions } from "./weights/resized-positions.js";
 import { weightParameters } from "./weights/weight-parameters.js";
 
@@ -45,6 +46,14 @@ export function naflexVisionGraph(config: NaflexVisionConfig, maxPatches: number
   const patchTokens = naflexPatchTokens(patches, positions, keyBias, parameter, config, { fused: true });
   graph.output("patchTokens", patchTokens);
   graph.output("pooled", siglipPooledEmbedding(patchTokens, parameter, config, keyBias));
+  return graph;
+}
+
+/** The pooling head on single patches, of any images, of either tower: `patchTokens` float32[N, D] -> `patchEmbeddings` float32[N, D]. */
+export function siglipPatchEmbeddingGraph(config: EncoderConfig, source: WeightSource): Graph {
+  const graph = new Graph();
+  const patchTokens = graph.input("patchTokens", "float32", ["N", config.width]);
+  graph.output("patchEmbeddings", siglipPatchEmbeddings(patchTokens, weightParameters(graph, source), config));
   return graph;
 }
 

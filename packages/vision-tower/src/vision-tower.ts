@@ -61,6 +61,7 @@ export class VisionTower implements AsyncDisposable {
   readonly #options: TowerOptions;
   #vision: Promise<OpenedTower> | undefined;
   #text: Promise<Session> | undefined;
+  #patchHead: Promise<Session> | undefined;
   readonly #working = new Set<Promise<unknown>>();
   #tokenizer: Promise<TextTokenizer> | undefined;
   #disposed: Promise<void> | undefined;
@@ -124,7 +125,7 @@ export class VisionTower implements AsyncDisposable {
   /** Waits for work under way, then frees both towers. A second call waits for the same end. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= Promise.allSettled(this.#working).then(async () => {
-      const opened = await Promise.allSettled([this.#vision?.then(({ session }) => session), this.#text]);
+      const opened = await Promise.allSettled([this.#vision?.then(({ session }) => session), this.#text, this.#patchHead]);
       for (const session of opened) if (session.status === "fulfilled") await session.value?.[Symbol.asyncDispose]();
       await this.#checkpoint.close();
     });
@@ -166,6 +167,24 @@ export class VisionTower implements AsyncDisposable {
       grids.push(...prepared.grids);
     }
     return { patchTokens, pooled, batch: images.length, patches, width, pooledWidth, grids };
+  }
+
+  /**
+   * Patch tokens in the space of texts, each on its own: float32[B, P, pooledWidth].
+   * @throws WeightsError when the family has none
+   */
+  protected async patchEmbeddings({ patchTokens, batch, patches, width }: ImageEmbeddings): Promise<Float32Array> {
+    const { openPatchEmbeddings } = this.#visionPart();
+    if (!openPatchEmbeddings) {
+      throw new WeightsError(`${this.constructor.name}: ${this.#checkpoint.path} is of a family whose patches cannot be compared with texts; take a SigLIP checkpoint`);
+    }
+    if (!this.#patchHead) {
+      this.#patchHead = openPatchEmbeddings(this.#options.session);
+      this.#patchHead.catch(() => (this.#patchHead = undefined));
+    }
+    const session = await this.#patchHead;
+    const result = await session.run({ patchTokens: { dtype: "float32", shape: [batch * patches, width], data: patchTokens } });
+    return floats(result["patchEmbeddings"]);
   }
 
   /** `encodeTexts` likewise. */

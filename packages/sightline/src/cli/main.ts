@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { chatCommand } from "./chat-command.js";
 import { embedCommand } from "./embed-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
+import { heatmapCommand } from "./heatmap-command.js";
 import { tagCommand } from "./tag-command.js";
 import { packageVersion } from "./package-version.js";
 
@@ -12,6 +13,7 @@ const program = new Command("sightline")
   .addCommand(chatCommand())
   .addCommand(tagCommand())
   .addCommand(embedCommand())
+  .addCommand(heatmapCommand())
   .showHelpAfterError("(run with --help for the options)");
 
 for (const command of [program, ...program.commands]) command.exitOverride();

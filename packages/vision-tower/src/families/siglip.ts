@@ -4,7 +4,7 @@ import type { Checkpoint, OpenCheckpointOptions, PatchGrid, VisionPart } from ".
 import { loadSiglipConfig } from "../config/load-siglip-config.js";
 import { patchGrid, type SiglipVisionConfig } from "../models/siglip-vision.js";
 import { preprocess, type Preprocessing } from "../pixels/preprocess.js";
-import { siglipVisionGraph } from "../siglip-graphs.js";
+import { siglipPatchEmbeddingGraph, siglipVisionGraph } from "../siglip-graphs.js";
 import { openSiglipTowers } from "./siglip-checkpoint.js";
 
 /** Sides of the largest image that a preprocessor may ask for. */
@@ -40,5 +40,6 @@ function visionPart(config: SiglipVisionConfig, preprocessing: Preprocessing, tr
       return { feeds: { pixels: { dtype: "float32", shape, data } }, grids: images.map(() => grid), patches: grid.rows * grid.columns };
     },
     open: (options) => openSession(graph, options),
+    openPatchEmbeddings: (options) => openSession(siglipPatchEmbeddingGraph(config, source), options),
   };
 }

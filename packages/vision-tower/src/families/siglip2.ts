@@ -6,7 +6,7 @@ import { interpolatePositions } from "../models/interpolate-positions.js";
 import { positionTable } from "../models/siglip-vision.js";
 import { hiddenKeyBias, type NaflexVisionConfig } from "../models/siglip2-naflex.js";
 import { maxPatchesLimit, preprocessNaflex, type NaflexPreprocessing } from "../pixels/naflex.js";
-import { naflexVisionGraph } from "../siglip-graphs.js";
+import { naflexVisionGraph, siglipPatchEmbeddingGraph } from "../siglip-graphs.js";
 import { storedTensor } from "../weights/weight-parameters.js";
 import { openSiglipTowers } from "./siglip-checkpoint.js";
 
@@ -65,6 +65,7 @@ async function visionPart(config: NaflexVisionConfig, preprocessing: NaflexPrepr
       };
     },
     open: (options) => openSession(graph, options),
+    openPatchEmbeddings: (options) => openSession(siglipPatchEmbeddingGraph(config, source), options),
   };
 }
 

@@ -103,8 +103,8 @@ export function siglipPooledEmbedding(patchTokens: Tensor, parameter: Parameter,
  * The pooling head applied to each patch token alone: what the pooled embedding would be if the probe looked nowhere
  * else (its softmax over one token is 1). These lie in the space of the text embeddings, so a patch can be compared
  * with a text.
- * @param patchTokens float32[B, P, D]
- * @returns float32[B, P, D]
+ * @param patchTokens float32[..., D]
+ * @returns float32[..., D]
  */
 export function siglipPatchEmbeddings(patchTokens: Tensor, parameter: Parameter, config: EncoderConfig): Tensor {
   return afterAttention(inProjection(patchTokens, parameter, 2, config.width), parameter, config);
