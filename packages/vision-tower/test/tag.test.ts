@@ -87,9 +87,10 @@ describe("LabelEmbeddings", () => {
   });
 
   it("does not take a label under one template for the same under another", async () => {
-    const { embeddings } = counted(roomy);
+    const { embeddings, encoded } = counted(roomy);
     expectRows(await embeddings.of(["a"], ["{label}"], 2, {}), directions(1));
     expectRows(await embeddings.of(["a"], ["{label}?"], 2, {}), directions(2));
+    expect(encoded).toEqual(["a", "a?"]);
   });
 
   it("keeps the last set however large, and lets go of those before it", async () => {

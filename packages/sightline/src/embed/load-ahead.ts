@@ -41,6 +41,7 @@ export async function* loadAhead<S, T>(
     }
   };
   const hasRoom = (): boolean => stopped || (loading < atOnce && waiting.length < ahead && bytes < maxBytes);
+  const mustWait = (): boolean => waiting.length === 0 && !ended && !(signal?.aborted ?? false);
   const produce = async (): Promise<void> => {
     try {
       for await (const source of sources) {
@@ -61,7 +62,7 @@ export async function* loadAhead<S, T>(
   producing.catch(() => undefined);
   try {
     for (;;) {
-      while (waiting.length === 0 && !ended && !signal?.aborted) await new Promise<void>((resolve) => (wakeTaker = resolve));
+      while (mustWait()) await new Promise<void>((resolve) => (wakeTaker = resolve));
       const first = waiting[0];
       if (!first || signal?.aborted) break;
       const loaded = await first;
