@@ -1,5 +1,8 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { Graph, openSession } from "@sightline/graph";
-import { openWeights } from "@sightline/weights";
+import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
@@ -28,7 +31,40 @@ describe("siglipPatchEmbeddings", () => {
   });
 });
 
+/** The NaFlex golden with a tokenizer, and with a token table of as many rows as that one needs. */
+async function naflexWithTokenizer(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "heatmap-test-"));
+  await cp(goldenPath("siglip2-naflex"), folder, { recursive: true });
+  await cp(goldenPath("tokenizers/sentencepiece"), folder, { recursive: true });
+  const config = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8")) as { text_config: { vocab_size: number } };
+  const vocabularySize = 4 * config.text_config.vocab_size;
+  await writeFile(path.join(folder, "config.json"), JSON.stringify({ ...config, text_config: { ...config.text_config, vocab_size: vocabularySize } }));
+  await using source = await openWeights(goldenPath("siglip2-naflex"));
+  const tensors: TensorToWrite[] = [];
+  for (const { name, dtype, shape } of source.tensors.values()) {
+    const bytes = await source.readBytes(name);
+    if (name === "text_model.embeddings.token_embedding.weight") {
+      tensors.push({ name, dtype, shape: [vocabularySize, shape[1] as number], data: Buffer.concat([bytes, bytes, bytes, bytes]) });
+    } else tensors.push({ name, dtype, shape, data: bytes });
+  }
+  await writeSafetensors(path.join(folder, "model.safetensors"), tensors);
+  return folder;
+}
+
 describe("Siglip.heatmap", () => {
+  it("scores the patches of a NaFlex picture, and not its padding", async () => {
+    const folder = await naflexWithTokenizer();
+    await using siglip = await loadSiglip(folder);
+    const { grids, patches } = await siglip.encodeImages([goldenPath("photo-tall.png")]);
+    const { grid, scores } = await siglip.heatmap(goldenPath("photo-tall.png"), "a cat");
+    expect(grid).toEqual(grids[0]);
+    expect(grid.rows).not.toBe(grid.columns);
+    expect(scores).toHaveLength(grid.rows * grid.columns);
+    expect(scores.length).toBeLessThan(patches);
+    for (const score of scores) expect(Math.abs(score)).toBeLessThanOrEqual(1.000001);
+    await rm(folder, { recursive: true });
+  });
+
   it("needs the text tower's tokenizer, and stops at the signal", async () => {
     await using siglip = await loadSiglip(goldenPath("siglip-float16"));
     await expect(siglip.heatmap(goldenPath("photo.jpg"), "a cat")).rejects.toThrow(/tokenizer/);
