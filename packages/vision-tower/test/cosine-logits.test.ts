@@ -43,7 +43,7 @@ describe("cosineLogits", () => {
 });
 
 describe("unitLogits", () => {
-  // A third of it on the machine it was written on; a naive loop takes 40 ms there.
+  // 4.4 ms on the machine it was written on, where one sum after the other and label rows normalised anew take 46 ms.
   it("compares an image with 10,000 labels of So400m's width in milliseconds", () => {
     const width = 1152;
     const [image, labels] = [unitRows(noise(width, 1), width), unitRows(noise(10_000 * width, 2), width)];
@@ -53,6 +53,6 @@ describe("unitLogits", () => {
       unitLogits(image, labels, width, { scale: 1, bias: 0 });
       best = Math.min(best, performance.now() - started);
     }
-    expect(best).toBeLessThan(15);
+    expect(best).toBeLessThan(25);
   });
 });
