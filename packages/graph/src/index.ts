@@ -5,7 +5,9 @@ export { broadcastShapes, elementCount, formatShape, knownDim, type Dim, type Sh
 export { grad } from "./grad.js";
 export { serializeModel, type SerializedModel } from "./model-proto.js";
 export { resolveWeights, type ResolvedWeights } from "./resolve-weights.js";
-export { openSession, Session, type Device, type SessionOptions, type TensorValue } from "./session.js";
+export { DeviceError, runDevices, type Device, type RunDevice } from "./devices.js";
+export type { Placement } from "./placement.js";
+export { openSession, Session, type SessionOptions, type TensorValue } from "./session.js";
 export {
   add,
   broadcastTo,
@@ -35,6 +37,7 @@ export { attention, fusedAttention, type AttentionOptions, type FusedAttentionOp
 export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";
 export { rewriteGraph, type NodeRewrite } from "./rewrite-graph.js";
+export { toFloat16, type NarrowFloat16 } from "./float16.js";
 export { measureLinears, type LinearStatistics, type MeasuredGraph } from "./int8/linear-statistics.js";
 export { planInt8, type Int8Layer } from "./int8/plan-int8.js";
 export { quantizeLinears } from "./int8/quantize-linears.js";

@@ -1,21 +1,15 @@
 import { realpath } from "node:fs/promises";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { autoDevices, deviceFailure, executionProviders, missingDevice, type Device, type RunDevice } from "./devices.js";
 import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
 import { serializeModel } from "./model-proto.js";
+import { ProfileFolder, readPlacement, type Placement } from "./placement.js";
 import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
 import type { Dtype, Tensor } from "./tensor.js";
-
-/**
- * Where a graph runs. `auto` takes cuda where its libraries are installed and the graph opens there, else the CPU; webgpu
- * is taken only when it is named.
- */
-export type Device = "cpu" | "webgpu" | "cuda" | "auto";
 
 export interface SessionOptions {
   readonly device?: Device;
@@ -25,6 +19,8 @@ export interface SessionOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Write ONNX Runtime's profile of every node to a file that starts with this path. */
   readonly profilePrefix?: string;
+  /** Watch where nodes run, for `Session.placement`; runs are slower for it. */
+  readonly placement?: boolean;
 }
 
 /** Values fed to and returned from a session. */
@@ -39,18 +35,21 @@ export interface TensorValue {
  */
 export class Session implements AsyncDisposable {
   /** The provider that runs the graph. */
-  readonly device: Exclude<Device, "auto">;
+  readonly device: RunDevice;
   readonly #session: InferenceSession;
   readonly #inputs: ReadonlyMap<string, Tensor>;
   readonly #outputs: ReadonlyMap<string, Tensor>;
   readonly #running = new Set<Promise<unknown>>();
   readonly #release: () => Promise<void>;
+  readonly #profile: ProfileFolder | undefined;
+  #placement: Promise<Placement> | undefined;
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `openSession`. */
-  constructor(session: InferenceSession, graph: Graph, device: Exclude<Device, "auto">, release: () => Promise<void>) {
+  constructor(session: InferenceSession, graph: Graph, device: RunDevice, release: () => Promise<void>, profile?: ProfileFolder) {
     this.#session = session;
     this.#release = release;
+    this.#profile = profile;
     this.device = device;
     this.#inputs = new Map(graph.inputs.map((tensor) => [tensor.name, tensor]));
     this.#outputs = new Map(graph.outputs.map(({ name, tensor }) => [name, tensor]));
@@ -96,6 +95,21 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /**
+   * Where the nodes ran, over the runs before the first call, which ends the watch.
+   * @throws GraphError when the session was not opened with `placement`, is disposed, or has not run
+   */
+  async placement(): Promise<Placement> {
+    if (this.#disposed) throw new GraphError("Session.placement: the session is disposed");
+    const profile = this.#profile;
+    if (!profile) throw new GraphError("Session.placement: expected a session that watches where nodes run; open it with { placement: true }");
+    this.#placement ??= Promise.allSettled(this.#running).then(async () => {
+      this.#session.endProfiling();
+      return readPlacement(await profile.read(), this.device);
+    });
+    return this.#placement;
+  }
+
   /** Ends profiling, where it was asked for, and writes the profile. */
   endProfiling(): void {
     this.#session.endProfiling();
@@ -103,8 +117,9 @@ export class Session implements AsyncDisposable {
 
   /** Waits for runs under way and frees the session. A second call does nothing more. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed ??= Promise.allSettled(this.#running).then(async () => {
+    this.#disposed ??= Promise.allSettled([...this.#running, this.#placement]).then(async () => {
       await this.#session.release();
+      await this.#profile?.remove();
       await this.#release();
     });
     return this.#disposed;
@@ -113,14 +128,18 @@ export class Session implements AsyncDisposable {
 
 /**
  * Opens a graph on a device. With `auto`, a device that fails to open is passed over in favour of the next.
- * @throws GraphError naming the device and ONNX Runtime's reason
+ * @throws DeviceError when this machine cannot use the device, with the reason and the command that would change that;
+ * GraphError naming the device and ONNX Runtime's reason otherwise
  */
 export async function openSession(graph: Graph, options: SessionOptions = {}): Promise<Session> {
   const { device = "auto" } = options;
-  if (device !== "auto") return open(graph, device, options);
+  if (device !== "auto") {
+    const missing = missingDevice(device);
+    if (missing) throw missing;
+    return open(graph, device, options);
+  }
   const failures: string[] = [];
-  // Trying cuda without its libraries would print ONNX Runtime's complaint about them.
-  for (const candidate of cudaIsInstalled() ? (["cuda", "cpu"] as const) : (["cpu"] as const)) {
+  for (const candidate of autoDevices()) {
     try {
       return await open(graph, candidate, options);
     } catch (error) {
@@ -130,20 +149,18 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
   throw new GraphError(`openSession: no device opened the graph: ${failures.join("; ")}`);
 }
 
-/** Whether onnxruntime-node's folder holds the CUDA provider, which its install script fetches. */
-function cudaIsInstalled(): boolean {
-  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json")), "bin", "napi-v6", process.platform, process.arch);
-  return ["libonnxruntime_providers_cuda.so", "onnxruntime_providers_cuda.dll"].some((file) => existsSync(path.join(folder, file)));
-}
-
-async function open(graph: Graph, device: Exclude<Device, "auto">, options: SessionOptions): Promise<Session> {
+async function open(graph: Graph, device: RunDevice, options: SessionOptions): Promise<Session> {
+  if (options.placement && options.profilePrefix !== undefined) {
+    throw new GraphError("openSession: expected placement or profilePrefix, got both; each ends the other's profile");
+  }
   const weights = await resolveWeights(graph);
+  const profile = options.placement ? await ProfileFolder.create() : undefined;
   try {
     const files = await realPaths([...weights.data.values()].flatMap((data) => (ArrayBuffer.isView(data) ? [] : [data.file])));
     const folder = commonFolder([...files.values()]);
     const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, files.get(file) as string));
     const native: InferenceSession.SessionOptions = {
-      executionProviders: [device],
+      executionProviders: executionProviders(device),
       intraOpNumThreads: options.threads ?? availableParallelism(),
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
@@ -151,15 +168,17 @@ async function open(graph: Graph, device: Exclude<Device, "auto">, options: Sess
       externalData: memory.map(({ location, data }) => ({ path: location, data })),
       extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
     };
-    if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
-    const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release);
+    const profilePrefix = profile?.prefix ?? options.profilePrefix;
+    if (profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: profilePrefix });
+    const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release, profile);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
     return session;
   } catch (cause) {
+    await profile?.remove();
     await weights.release();
     if (cause instanceof GraphError) throw cause;
-    throw new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
+    throw deviceFailure(device, cause) ?? new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
   }
 }
 

@@ -22,6 +22,8 @@ export interface ExternalBytes {
 /** A weight that is computed from its file (widened, dequantised) only when a session opens, one tensor at a time. */
 export interface DeferredBytes {
   readonly byteLength: number;
+  /** Where the same values lie in float16, for graphs that take them so; they are aligned to two bytes. */
+  readonly float16?: ExternalBytes;
   read(): Promise<MemoryBytes>;
 }
 

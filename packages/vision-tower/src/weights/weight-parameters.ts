@@ -35,5 +35,6 @@ function bytesOf(source: WeightSource, info: TensorInfo): Parameters<Graph["weig
   // A tensor that is not aligned to its elements cannot be mapped.
   if (info.dtype === "F32" && info.byteOffset % 4 === 0) return { file: info.file, byteOffset: info.byteOffset, byteLength: info.byteLength };
   const elements = info.shape.reduce((product, dim) => product * dim, 1);
-  return { byteLength: elements * 4, read: () => source.readFloat32(info.name) };
+  const float16 = info.dtype === "F16" && info.byteOffset % 2 === 0 ? { file: info.file, byteOffset: info.byteOffset, byteLength: info.byteLength } : undefined;
+  return { byteLength: elements * 4, read: () => source.readFloat32(info.name), ...(float16 ? { float16 } : {}) };
 }
