@@ -1,5 +1,6 @@
 import { Graph } from "./graph.js";
 import { GraphError } from "./graph-error.js";
+import { castFloat, type FloatDtype } from "./ops/cast.js";
 import { readFloat32Weight } from "./resolve-weights.js";
 import type { Node, Tensor, Weight, WeightData } from "./tensor.js";
 
@@ -10,11 +11,6 @@ export type NarrowFloat16 = (values: Float32Array) => Uint16Array<ArrayBuffer>;
 const halved = new Set(["Gemm", "MatMul", "FusedMatMul", "MultiHeadAttention"]);
 /** These follow their input: element by element, or only moving elements. */
 const following = new Set(["FastGelu", "Gelu", "Sigmoid", "Mul", "RotaryEmbedding", "Reshape", "Transpose", "Slice", "Concat", "Gather", "Expand", "Squeeze", "Unsqueeze"]);
-
-const onnxFloat32 = 1;
-const onnxFloat16 = 10;
-
-type FloatDtype = "float32" | "float16";
 
 /**
  * The graph with its matrix products, attention and activations in float16, and the rest in float32: sums of the
@@ -32,7 +28,7 @@ export function toFloat16(graph: Graph, narrow: NarrowFloat16): Graph {
 class HalfGraph {
   readonly #graph: Graph;
   readonly #narrow: NarrowFloat16;
-  readonly #into = new Graph();
+  readonly #into: Graph;
   readonly #weights: ReadonlyMap<Tensor, Weight>;
   /** Tensors of the old graph that only weights lead to, with the node that gives them. */
   readonly #moved = new Map<Tensor, Node>();
@@ -42,6 +38,7 @@ class HalfGraph {
   constructor(graph: Graph, narrow: NarrowFloat16) {
     this.#graph = graph;
     this.#narrow = narrow;
+    this.#into = new Graph(graph);
     this.#weights = new Map(graph.weights.map((weight) => [weight.tensor, weight]));
   }
 
@@ -91,7 +88,7 @@ class HalfGraph {
   #cast(tensor: Tensor, dtype: FloatDtype): Tensor {
     const other = this.#copies[dtype === "float16" ? "float32" : "float16"].get(tensor);
     if (!other) throw new GraphError(`toFloat16: "${tensor.name}" is neither computed before it is read nor a weight`);
-    return this.#into.node1("Cast", [other], { dtype, shape: tensor.shape }, { to: dtype === "float16" ? onnxFloat16 : onnxFloat32 });
+    return castFloat(other, dtype);
   }
 
   #halfWeight({ tensor, data }: Weight): Tensor {

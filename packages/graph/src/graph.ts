@@ -31,7 +31,12 @@ export class Graph {
   readonly outputs: { readonly name: string; readonly tensor: Tensor }[] = [];
   #names = new Set<string>();
   #constants = new Map<string, Tensor>();
-  #counter = 0;
+  #counter: number;
+
+  /** @param after a graph whose tensors this one will take over by their names: names made here are free there too */
+  constructor(after?: Graph) {
+    this.#counter = after ? after.#counter : 0;
+  }
 
   /** A value that is fed at every run. */
   input(name: string, dtype: Dtype, shape: Shape): Tensor {

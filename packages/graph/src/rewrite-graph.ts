@@ -13,7 +13,7 @@ export type NodeRewrite = (node: Node, copyOf: (tensor: Tensor) => Tensor, into:
  * left behind. The result can be run, not differentiated: its tape is empty.
  */
 export function rewriteGraph(graph: Graph, rewrite: NodeRewrite): Graph {
-  const into = new Graph();
+  const into = new Graph(graph);
   const copies = new Map<Tensor, Tensor>();
   for (const input of graph.inputs) copies.set(input, into.input(input.name, input.dtype, input.shape));
   const weights = new Map(graph.weights.map((weight) => [weight.tensor, weight]));

@@ -10,6 +10,8 @@ import { ProfileFolder, readPlacement, type Placement } from "./placement.js";
 import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
 import type { Dtype, Tensor } from "./tensor.js";
+import { attentionIsRight } from "./webgpu/attention-check.js";
+import { webgpuGraph } from "./webgpu/webgpu-graph.js";
 
 export interface SessionOptions {
   readonly device?: Device;
@@ -21,6 +23,8 @@ export interface SessionOptions {
   readonly profilePrefix?: string;
   /** Watch where nodes run, for `Session.placement`; runs are slower for it. */
   readonly placement?: boolean;
+  /** Keep ONNX Runtime's own error lines off stderr; the errors are thrown all the same. */
+  readonly quiet?: boolean;
 }
 
 /** Values fed to and returned from a session. */
@@ -136,7 +140,8 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
   if (device !== "auto") {
     const missing = missingDevice(device);
     if (missing) throw missing;
-    return open(graph, device, options);
+    if (device !== "webgpu") return open(graph, device, options);
+    return open(await webgpuGraph(graph, (node) => attentionIsRight(node, (trial) => open(trial, device, { quiet: true }))), device, options);
   }
   const failures: string[] = [];
   for (const candidate of autoDevices()) {
@@ -164,7 +169,7 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
       intraOpNumThreads: options.threads ?? availableParallelism(),
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
+      logSeverityLevel: options.quiet ? 4 : 3,
       externalData: memory.map(({ location, data }) => ({ path: location, data })),
       extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
     };

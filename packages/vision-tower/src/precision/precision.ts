@@ -26,5 +26,8 @@ export interface PrecisionReport {
   readonly cosinePatch: number;
 }
 
+/** What float32 comes to. */
+export const exactReport: PrecisionReport = { precision: "float32", int8Layers: 0, linearLayers: 0, cosinePooled: 1, cosinePatch: 1 };
+
 /** The least cosines with float32 that a precision may come to. */
 export const agreementWanted = { pooled: 0.996, patch: 0.99 } as const;
