@@ -9,6 +9,7 @@ import { serializeModel } from "./model-proto.js";
 import { ProfileFolder, readPlacement, type Placement } from "./placement.js";
 import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
+import { declineTelemetry } from "./telemetry.js";
 import type { Dtype, Tensor } from "./tensor.js";
 import { attentionIsRight } from "./webgpu/attention-check.js";
 import { webgpuGraph } from "./webgpu/webgpu-graph.js";
@@ -158,6 +159,7 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
   if (options.placement && options.profilePrefix !== undefined) {
     throw new GraphError("openSession: expected placement or profilePrefix, got both; each ends the other's profile");
   }
+  declineTelemetry();
   const weights = await resolveWeights(graph);
   const profile = options.placement ? await ProfileFolder.create() : undefined;
   try {

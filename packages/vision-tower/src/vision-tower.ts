@@ -1,4 +1,4 @@
-import type { Session, SessionOptions, TensorValue } from "@sightline/graph";
+import type { Placement, Session, SessionOptions, TensorValue } from "@sightline/graph";
 import { WeightsError } from "@sightline/weights";
 import type { Checkpoint, PatchGrid, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 import { cosineLogits } from "./cosine-logits.js";
@@ -45,6 +45,8 @@ export class TowerDisposedError extends Error {
 // Enough rows for a matrix product to run at full speed, few enough that activations stay small beside the weights.
 const imagesPerRun = 8;
 const textsPerRun = 64;
+
+const greyImage: DecodedImage = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).fill(128) };
 
 /**
  * A vision tower, with its text tower where it has one: images and texts into one space. Each tower opens at its first
@@ -99,6 +101,24 @@ export class VisionTower implements AsyncDisposable {
   /** What the asked precision came to; opens the vision tower. */
   precision(): Promise<PrecisionReport> {
     return this.work("precision", async () => (await this.#openVision(this.#visionPart())).report);
+  }
+
+  /**
+   * Where the nodes of the vision tower run: on the device that was asked for, or on the CPU where that lacks them.
+   * Counted over one image in a session of its own, so that other calls pay nothing for it.
+   */
+  placement(): Promise<Placement> {
+    return this.work("placement", async () => {
+      const vision = this.#visionPart();
+      const { report } = await this.#openVision(vision);
+      const { session } = await openVision(vision, report.precision, { ...this.#options.session, placement: true });
+      try {
+        await session.run(vision.prepare([greyImage]).feeds);
+        return await session.placement();
+      } finally {
+        await session[Symbol.asyncDispose]();
+      }
+    });
   }
 
   /**
