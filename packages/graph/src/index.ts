@@ -29,13 +29,14 @@ export {
   tanh,
 } from "./ops/elementwise.js";
 export { reduceMean, reduceSum, sumTo } from "./ops/reduce.js";
-export { concat, multiplyDims, reshape, slice, transpose } from "./ops/reshape.js";
+export { concat, multiplyDims, padFront, reshape, slice, transpose } from "./ops/reshape.js";
 export { linear, matmul } from "./ops/linear.js";
 export { l2Normalize, layerNorm, rmsNorm } from "./ops/normalization.js";
 export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
 export { attention, fusedAttention, type AttentionOptions, type FusedAttentionOptions } from "./ops/attention.js";
 export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";
+export { firstPlaceOf, placeOfLargest, tokensAt } from "./ops/pick-token.js";
 export { rewriteGraph, type NodeRewrite } from "./rewrite-graph.js";
 export { toFloat16, type NarrowFloat16 } from "./float16.js";
 export { measureLinears, type LinearStatistics, type MeasuredGraph } from "./int8/linear-statistics.js";

@@ -70,3 +70,6 @@ export interface OpenCheckpointOptions {
   readonly maxPatches?: number;
   readonly signal?: AbortSignal;
 }
+
+/** The same as a caller gives them: both towers, or the one that the family has, where `towers` is left out. */
+export type AskedCheckpointOptions = Omit<OpenCheckpointOptions, "towers"> & Partial<Pick<OpenCheckpointOptions, "towers">>;

@@ -19,7 +19,7 @@ export type { OpenedTower } from "./precision/open-int8.js";
 export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
 export { Siglip } from "./siglip.js";
-export type { Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
+export type { AskedCheckpointOptions, Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore } from "./heatmap/heatmap.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";

@@ -1,5 +1,5 @@
 import type { Device } from "@sightline/graph";
-import type { OpenCheckpointOptions, TowerName } from "./checkpoint.js";
+import type { AskedCheckpointOptions, TowerName } from "./checkpoint.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
 import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
@@ -12,7 +12,7 @@ export interface LoadOptions {
   readonly threads?: number;
   /** Of the vision tower; exact float32 when left out. */
   readonly precision?: Precision;
-  /** Which towers the checkpoint must have and may be asked for; both when left out. */
+  /** Which towers the checkpoint must have and may be asked for; those that its family has when left out. */
   readonly towers?: readonly TowerName[];
   /**
    * Side of the square that images are resized to, pixels, for another resolution than the checkpoint's; its positions
@@ -36,7 +36,9 @@ export async function loadSiglip(directory: string, options: LoadOptions = {}): 
 }
 
 /**
- * Loads a tower of any known family: SigLIP's, and those that people compare with it.
+ * Loads a tower of any known family: SigLIP's, and those that people compare with it. CLIP and DINOv2 (with registers or
+ * without) come from Hugging Face directories as SigLIP does; EVA-02-CLIP, and CLIP in open_clip's layout, from
+ * directories with `open_clip_config.json` and `open_clip_model.safetensors`. DINOv2 has no text tower.
  * @throws as `loadSiglip`
  */
 export async function loadVisionTower(directory: string, options: LoadOptions = {}): Promise<VisionTower> {
@@ -44,9 +46,9 @@ export async function loadVisionTower(directory: string, options: LoadOptions = 
   return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), tower);
 }
 
-function checkpointOptions({ towers = ["vision", "text"], imageSize, maxPatches, signal }: LoadOptions): OpenCheckpointOptions {
+function checkpointOptions({ towers, imageSize, maxPatches, signal }: LoadOptions): AskedCheckpointOptions {
   return {
-    towers,
+    ...(towers === undefined ? {} : { towers }),
     ...(imageSize === undefined ? {} : { imageSize }),
     ...(maxPatches === undefined ? {} : { maxPatches }),
     ...(signal ? { signal } : {}),

@@ -197,7 +197,7 @@ describe("loadSiglip", () => {
 
   it("names a file that is missing", async () => {
     await expect(loadSiglip(await checkpoint({ without: "config.json" }))).rejects.toThrow(/config\.json: no such file/);
-    await expect(loadSiglip(await checkpoint({ without: "model.safetensors" }))).rejects.toThrow(/holds neither model\.safetensors nor/);
+    await expect(loadSiglip(await checkpoint({ without: "model.safetensors" }))).rejects.toThrow(/holds none of model\.safetensors, /);
   });
 
   it.each([

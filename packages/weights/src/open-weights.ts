@@ -6,9 +6,12 @@ import { openSafetensors } from "./safetensors.js";
 import type { WeightSource } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
 
+/** Those that are looked for, the first that is there. */
+const namesInDirectory = ["model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors"] as const;
+
 /**
  * Opens weights by what they are: a .safetensors file, an index of shards, a GGUF file (told by its first bytes), or a
- * directory that holds `model.safetensors` or `model.safetensors.index.json`.
+ * directory that holds `model.safetensors`, `model.safetensors.index.json` or open_clip's `open_clip_model.safetensors`.
  * @throws WeightsError naming what was looked for
  */
 export async function openWeights(where: string): Promise<WeightSource> {
@@ -22,11 +25,11 @@ export async function openWeights(where: string): Promise<WeightSource> {
 }
 
 async function inDirectory(directory: string): Promise<string> {
-  for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
+  for (const name of namesInDirectory) {
     const file = path.join(directory, name);
     if (await stat(file).catch(() => undefined)) return file;
   }
-  throw new WeightsError(`openWeights: ${directory}: holds neither model.safetensors nor model.safetensors.index.json`);
+  throw new WeightsError(`openWeights: ${directory}: holds none of ${namesInDirectory.join(", ")}`);
 }
 
 async function startsWithGguf(where: string): Promise<boolean> {

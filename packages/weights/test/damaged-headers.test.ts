@@ -193,7 +193,7 @@ describe("what is no weight file", () => {
   });
 
   it("an empty directory, a directory called like a file", async () => {
-    await expect(openWeights(folder)).rejects.toThrow("holds neither model.safetensors nor model.safetensors.index.json");
+    await expect(openWeights(folder)).rejects.toThrow("holds none of model.safetensors, model.safetensors.index.json, open_clip_model.safetensors");
   });
 
   it.skipIf(process.platform !== "linux")("leaves no file open behind it", async () => {

@@ -106,3 +106,15 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
     return [graph.node1("Pad", [d, graph.int64s(pads)], { dtype: x.dtype, shape: x.shape })];
   });
 }
+
+/** x after `count` zeros along `axis`, whose dimension must be known. */
+export function padFront(x: Tensor, axis: number, count: number): Tensor {
+  const at = normalizeAxis(axis, x.shape.length, "padFront");
+  const length = knownDim(x.shape[at], "padFront");
+  if (!Number.isInteger(count) || count < 0) throw new GraphError(`padFront: expected a count of at least 0, got ${count}`);
+  if (count === 0) return x;
+  const pads = [...x.shape.map((_, i) => (i === at ? count : 0)), ...x.shape.map(() => 0)];
+  const shape = x.shape.map((dim, i) => (i === at ? length + count : dim));
+  const y = x.graph.node1("Pad", [x, x.graph.int64s(pads)], { dtype: x.dtype, shape });
+  return x.graph.record(y, [x], (d) => [slice(d, at, count, count + length)]);
+}

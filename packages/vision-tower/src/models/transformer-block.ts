@@ -1,10 +1,15 @@
-import { add, attention, fusedAttention, geluTanh, layerNorm, linear, type Dim, type Shape, type Tensor } from "@sightline/graph";
+import { add, attention, fusedAttention, geluErf, geluTanh, layerNorm, linear, quickGelu, type Dim, type Shape, type Tensor } from "@sightline/graph";
 
 /**
  * Where a builder takes its parameters from: weights of a file, or inputs of a training graph. Asked again for a name,
  * it gives the same tensor.
  */
 export type Parameter = (name: string, shape: Shape) => Tensor;
+
+/** The function between the two layers of an MLP, by transformers' name: SigLIP's, LAION's CLIP's, OpenAI's CLIP's. */
+export type Activation = "gelu_pytorch_tanh" | "gelu" | "quick_gelu";
+
+const activations: Readonly<Record<Activation, (x: Tensor) => Tensor>> = { gelu_pytorch_tanh: geluTanh, gelu: geluErf, quick_gelu: quickGelu };
 
 export interface EncoderConfig {
   /** D, the width of a token. */
@@ -16,6 +21,8 @@ export interface EncoderConfig {
   /** The width between the two layers of an MLP. */
   readonly mlpWidth: number;
   readonly layerNormEps: number;
+  /** SigLIP's when left out. */
+  readonly activation?: Activation;
 }
 
 export interface EncoderOptions {
@@ -37,21 +44,21 @@ export function layerNormLayer(x: Tensor, parameter: Parameter, name: string, ep
   return layerNorm(x, parameter(`${name}.weight`, [width]), parameter(`${name}.bias`, [width]), epsilon);
 }
 
-/** fc1, tanh GELU, fc2. */
-export function mlp(x: Tensor, parameter: Parameter, name: string, mlpWidth: number): Tensor {
-  const hidden = geluTanh(linearLayer(x, parameter, `${name}.fc1`, mlpWidth));
+/** fc1, the activation (tanh GELU when left out), fc2. */
+export function mlp(x: Tensor, parameter: Parameter, name: string, mlpWidth: number, activation: Activation = "gelu_pytorch_tanh"): Tensor {
+  const hidden = activations[activation](linearLayer(x, parameter, `${name}.fc1`, mlpWidth));
   return linearLayer(hidden, parameter, `${name}.fc2`, x.shape.at(-1) as number);
 }
 
 /**
- * The pre-LN encoder that both SigLIP towers share (transformers `SiglipEncoder`):
+ * The pre-LN encoder that all towers of SigLIP and CLIP share (transformers `SiglipEncoder` and `CLIPEncoder`):
  * x + attention(LN(x)), then x + MLP(LN(x)), L times.
  * @param x float32[B, T, D]
  * @param prefix `vision_model` or `text_model`
  * @returns float32[B, T, D]
  */
 export function encoderBlocks(x: Tensor, parameter: Parameter, prefix: string, config: EncoderConfig, options: EncoderOptions): Tensor {
-  const { width, heads, mlpWidth, layerNormEps } = config;
+  const { width, heads, mlpWidth, layerNormEps, activation } = config;
   const how = { heads, ...(options.attentionBias ? { bias: options.attentionBias } : {}) };
   let tokens = x;
   for (let i = 0; i < config.layers; i++) {
@@ -62,7 +69,8 @@ export function encoderBlocks(x: Tensor, parameter: Parameter, prefix: string, c
     ) as [Tensor, Tensor, Tensor];
     const attended = (options.fused ? fusedAttention : attention)(q, k, v, how);
     tokens = add(tokens, linearLayer(attended, parameter, `${block}.self_attn.out_proj`, width));
-    tokens = add(tokens, mlp(layerNormLayer(tokens, parameter, `${block}.layer_norm2`, layerNormEps), parameter, `${block}.mlp`, mlpWidth));
+    const between = layerNormLayer(tokens, parameter, `${block}.layer_norm2`, layerNormEps);
+    tokens = add(tokens, mlp(between, parameter, `${block}.mlp`, mlpWidth, activation));
   }
   return tokens;
 }

@@ -35,7 +35,8 @@ export interface LoadTextTokenizerOptions {
   readonly signal?: AbortSignal;
 }
 
-function openTokenizer(tokenizerFile: string, json: unknown, configJson: unknown): Tokenizer {
+/** The tokenizer of a parsed tokenizer.json; throws ConfigError when it cannot be read. */
+export function openTokenizer(tokenizerFile: string, json: unknown, configJson: unknown): Tokenizer {
   if (json === null || typeof json !== "object" || configJson === null || typeof configJson !== "object") {
     throw new ConfigError("loadTextTokenizer", tokenizerFile, "expected an object; download it again");
   }
@@ -95,7 +96,8 @@ export async function loadTextTokenizer(directory: string, options: LoadTextToke
   };
 }
 
-function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number, tokenizerFile: string): void {
+/** Throws ConfigError when the tokenizer has ids beyond the model's. */
+export function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number, tokenizerFile: string): void {
   let largest = -1;
   for (const id of tokenizer.get_vocab().values()) largest = Math.max(largest, id);
   if (largest >= vocabularySize) {

@@ -8,6 +8,12 @@ import { storedTensor } from "./weight-parameters.js";
 export interface PositionResize {
   /** The table's name, to the builder and in the file. */
   readonly name: string;
+  /** Its name in the file, where that is another. */
+  readonly storedName?: string;
+  /** Rows before those of the patches (the class token's), which stay as they are; none when left out. */
+  readonly prefix?: number;
+  /** Whether the table lies in the file as [1, rows, D]; as [rows, D] when left out. */
+  readonly batched?: boolean;
   /** D */
   readonly width: number;
   /** The grid of the stored table. */
@@ -23,13 +29,20 @@ export interface PositionResize {
  * @throws WeightsError when the stored table is missing or does not fit its grid
  */
 export function resizedPositions(graph: Graph, source: WeightSource, parameter: Parameter, resize: PositionResize): Parameter {
-  const { name, width, from, to, method } = resize;
+  const { name, storedName = name, width, from, to, method, prefix = 0, batched = false } = resize;
   if (from.rows === to.rows && from.columns === to.columns) return parameter;
-  const stored = storedTensor(source, name, [from.rows * from.columns, width]);
-  const shape = [to.rows * to.columns, width];
-  const table = graph.weight(name, "float32", shape, {
-    byteLength: 4 * to.rows * to.columns * width,
-    read: async () => interpolatePositions(await source.readFloat32(stored.name), from, to, width, method),
+  const shapeOf = ({ rows, columns }: PatchGrid): number[] => [...(batched ? [1] : []), prefix + rows * columns, width];
+  const stored = storedTensor(source, storedName, shapeOf(from));
+  const table = graph.weight(name, "float32", shapeOf(to), {
+    byteLength: 4 * (prefix + to.rows * to.columns) * width,
+    read: async () => {
+      const values = await source.readFloat32(stored.name);
+      const patches = interpolatePositions(values.subarray(prefix * width), from, to, width, method);
+      const result = new Float32Array(prefix * width + patches.length);
+      result.set(values.subarray(0, prefix * width));
+      result.set(patches, prefix * width);
+      return result;
+    },
   });
   return (asked, askedShape) => (asked === name ? table : parameter(asked, askedShape));
 }
