@@ -1,18 +1,17 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { loadSiglip, type Siglip } from "@sightline/vision-tower";
+import type { Siglip } from "@sightline/vision-tower";
 import { Command, Option } from "commander";
 import { embedToFile, partialFolder, type EmbedSummary, type EmbedToFileOptions } from "../embed/embed-to-file.js";
 import { imageFiles, textFiles } from "../embed/input-files.js";
-import { siglipDirectory } from "../models/siglip-directory.js";
 import { exitCodes, UsageError } from "./failure.js";
 import { abortOnInterrupt } from "./interrupt.js";
 import { wholeNumber } from "./option-values.js";
 import { progressLine } from "./progress-line.js";
+import { embeddingSettings, openSiglip, withTowerOptions, type TowerOptions } from "./tower-options.js";
 
-interface EmbedCommandOptions {
+interface EmbedCommandOptions extends TowerOptions {
   readonly out: string;
-  readonly model: string;
   readonly text?: boolean;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
@@ -25,11 +24,10 @@ interface EmbedCommandOptions {
 
 /** `sightline embed`: embeddings of any number of images or texts, into one file. */
 export function embedCommand(): Command {
-  return new Command("embed")
+  const command = new Command("embed")
     .description("Write embeddings of images (or texts) to a parquet or NumPy file.")
     .argument("<inputs...>", "images, folders, globs, tar files (WebDataset; also shard-{000..010}.tar), @list.txt, or - for a list on stdin")
     .requiredOption("--out <file>", "F.parquet (key, path, embedding) or F.npy (float32[N, D], beside it F.npy.keys.jsonl)")
-    .option("--model <name|folder>", '"mini", or a folder with a SigLIP checkpoint', "mini")
     .option("--text", "embed texts: one a line of each file, or each .txt member of a tar file")
     .option("--resume", "go on where an earlier run was stopped")
     .option("--overwrite", "replace F where it is there already")
@@ -39,10 +37,11 @@ export function embedCommand(): Command {
     .addOption(new Option("--raw", "embeddings as the tower gives them").conflicts("normalize"))
     .option("--json", "print one JSON object about the run")
     .action(runEmbed);
+  return withTowerOptions(command);
 }
 
 async function runEmbed(inputs: readonly string[], options: EmbedCommandOptions): Promise<void> {
-  const { out, model, text = false, json } = options;
+  const { out, text = false, json } = options;
   if (![".parquet", ".npy"].includes(path.extname(out).toLowerCase())) throw new UsageError(`embed: --out: expected F.parquet or F.npy, got ${JSON.stringify(out)}`);
   const signal = abortOnInterrupt();
   // A list or texts on stdin may go on for ever, and would keep the process.
@@ -51,7 +50,7 @@ async function runEmbed(inputs: readonly string[], options: EmbedCommandOptions)
   const what = text ? "texts" : "images";
   const progress = progressLine(what);
   try {
-    await using siglip = await loadSiglip(siglipDirectory(model), { towers: [text ? "text" : "vision"], signal });
+    await using siglip = await openSiglip(options, { towers: [text ? "text" : "vision"], signal });
     const summary = await embed(siglip, inputs, options, signal, (state) => progress.update(state));
     progress.stop();
     report(summary, what, json === true);
@@ -68,10 +67,11 @@ async function runEmbed(inputs: readonly string[], options: EmbedCommandOptions)
 async function embed(
   siglip: Siglip,
   inputs: readonly string[],
-  { out, model, text, batch, raw, resume, overwrite, strict }: EmbedCommandOptions,
+  command: EmbedCommandOptions,
   signal: AbortSignal,
   onProgress: (state: { readonly share: number; readonly done: number; readonly skipped: number; readonly perSecond: number }) => void,
 ): Promise<EmbedSummary> {
+  const { out, model, text, batch, raw, resume, overwrite, strict } = command;
   const options = (share: () => number): EmbedToFileOptions => ({
     out,
     batch,
@@ -80,7 +80,7 @@ async function embed(
     strict,
     signal,
     normalize: raw !== true,
-    settings: { inputs: inputsSetting(inputs) },
+    settings: { inputs: inputsSetting(inputs), ...embeddingSettings(command) },
     metadata: { model },
     onProgress: ({ embedded, skipped, imagesPerSecond }) => onProgress({ share: share(), done: embedded, skipped, perSecond: imagesPerSecond }),
   });

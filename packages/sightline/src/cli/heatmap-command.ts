@@ -1,14 +1,13 @@
 import { writeFile } from "node:fs/promises";
-import { loadSiglip, type HeatmapScore } from "@sightline/vision-tower";
+import type { HeatmapScore } from "@sightline/vision-tower";
 import { Command, Option } from "commander";
-import { siglipDirectory } from "../models/siglip-directory.js";
 import { exitCodes, UsageError } from "./failure.js";
 import { abortOnInterrupt } from "./interrupt.js";
 import { numberBetween, wholeNumber } from "./option-values.js";
+import { openSiglip, withTowerOptions, type TowerOptions } from "./tower-options.js";
 
-interface HeatmapCommandOptions {
+interface HeatmapCommandOptions extends TowerOptions {
   readonly out: string;
-  readonly model: string;
   readonly score: HeatmapScore;
   readonly maxSide: number;
   readonly opacity: number;
@@ -17,25 +16,26 @@ interface HeatmapCommandOptions {
 
 /** `sightline heatmap`: where in an image a text is true. */
 export function heatmapCommand(): Command {
-  return new Command("heatmap")
+  const command = new Command("heatmap")
     .description("Draw where in an image a text is true, as a PNG over the picture.")
     .argument("<image>", "an image file")
     .argument("<text>", 'what to look for, as in "a hamburger"')
     .requiredOption("--out <file>", "F.png")
-    .option("--model <name|folder>", '"mini", or a folder with a SigLIP checkpoint', "mini")
     .addOption(new Option("--score <kind>", "what a patch is scored by").choices(["cosine", "probability"]).default("cosine"))
     .option("--max-side <pixels>", "the longer side of the PNG at most", wholeNumber(1), 1024)
     .option("--opacity <x>", "how much of the picture the heat covers", numberBetween(0, 1), 0.6)
     .option("--json", "print one JSON object with the score of every patch")
     .action(runHeatmap);
+  return withTowerOptions(command);
 }
 
-async function runHeatmap(image: string, text: string, { out, model, score, maxSide, opacity, json }: HeatmapCommandOptions): Promise<void> {
+async function runHeatmap(image: string, text: string, options: HeatmapCommandOptions): Promise<void> {
+  const { out, score, maxSide, opacity, json } = options;
   if (text.trim() === "") throw new UsageError("heatmap: the text is empty; say what to look for");
   if (!/\.png$/i.test(out)) throw new UsageError(`heatmap: --out: expected F.png, got ${JSON.stringify(out)}`);
   const signal = abortOnInterrupt();
   try {
-    await using siglip = await loadSiglip(siglipDirectory(model), { signal });
+    await using siglip = await openSiglip(options, { signal });
     const heatmap = await siglip.heatmap(image, text, { score, signal });
     await writeFile(out, await heatmap.png({ maxSide, opacity }));
     const { grid, scores, range } = heatmap;

@@ -1,45 +1,44 @@
 import { readFile } from "node:fs/promises";
-import { loadSiglip, type TagResult } from "@sightline/vision-tower";
+import type { TagResult } from "@sightline/vision-tower";
 import { Command } from "commander";
 import { embedImages, type Embedded } from "../embed/embed-inputs.js";
-import { siglipDirectory } from "../models/siglip-directory.js";
 import { SightlineError } from "../sightline-error.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
 import { abortOnInterrupt } from "./interrupt.js";
 import { numberBetween } from "./option-values.js";
+import { openSiglip, withTowerOptions, type TowerOptions } from "./tower-options.js";
 
-interface TagCommandOptions {
+interface TagCommandOptions extends TowerOptions {
   readonly labels?: string;
   readonly labelsFile?: string;
   readonly template?: readonly string[];
   readonly threshold: number;
-  readonly model: string;
   readonly json?: boolean;
 }
 
 /** `sightline tag`: which labels are true of an image, each on its own. */
 export function tagCommand(): Command {
-  return new Command("tag")
+  const command = new Command("tag")
     .description("Say which labels are true of an image, each with a probability of its own.")
     .argument("<images...>", "image files")
     .option("--labels <list>", "labels, separated by commas")
     .option("--labels-file <file>", "a text file with one label a line")
     .option("--template <text>", 'how a label is put to the text tower ("a photo of {label}"); given several times, their mean counts', appended)
     .option("--threshold <x>", "probability from which a label holds", numberBetween(0, 1), 0.5)
-    .option("--model <name|folder>", '"mini", or a folder with a SigLIP checkpoint', "mini")
     .option("--json", "print JSON: an array with one entry an image")
     .action(runTag);
+  return withTowerOptions(command);
 }
 
 async function runTag(images: readonly string[], options: TagCommandOptions): Promise<void> {
-  const { threshold, template, model, json } = options;
+  const { threshold, template, json } = options;
   const labels = await labelsOf(options);
   if (labels.length === 0) throw new UsageError("tag: there is no label; name some with --labels or --labels-file");
   if (template?.some((one) => !one.includes("{label}"))) throw new UsageError("tag: --template: expected {label} in it, where the label goes");
   const signal = abortOnInterrupt();
   const entries = new Map<number, object>();
   try {
-    await using siglip = await loadSiglip(siglipDirectory(model), { signal });
+    await using siglip = await openSiglip(options, { signal });
     const inputs = images.map((image, i) => ({ key: String(i), path: image, image }));
     for await (const result of embedImages(siglip, inputs, { signal })) {
       const { key, path: image } = result;

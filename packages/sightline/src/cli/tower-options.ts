@@ -1,0 +1,46 @@
+import { loadSiglip, type LoadOptions, type Precision, type Siglip } from "@sightline/vision-tower";
+import { Option, type Command } from "commander";
+import { siglipDirectory } from "../models/siglip-directory.js";
+import { wholeNumber } from "./option-values.js";
+
+/** Options of every command that runs a SigLIP tower. */
+export interface TowerOptions {
+  readonly model: string;
+  readonly device: NonNullable<LoadOptions["device"]>;
+  readonly precision: Precision;
+  readonly threads?: number;
+  readonly imageSize?: number;
+  readonly maxPatches?: number;
+}
+
+export function withTowerOptions(command: Command): Command {
+  return command
+    .option("--model <name|path>", '"mini", or a folder with a SigLIP checkpoint', "mini")
+    .addOption(new Option("--device <name>", "where the tower runs; `sightline doctor` says what this machine has").choices(["cpu", "webgpu", "cuda", "tensorrt", "auto"]).default("cpu"))
+    .addOption(new Option("--precision <name>", "of the vision tower; auto: the fastest that agrees with float32").choices(["float32", "float16", "int8", "auto"]).default("float32"))
+    .option("--threads <n>", "threads of one operation (all cores)", wholeNumber(1))
+    .option("--image-size <pixels>", "another resolution than the checkpoint's, on interpolated positions", wholeNumber(1))
+    .option("--max-patches <n>", "the most patches that a NaFlex checkpoint gives an image", wholeNumber(1));
+}
+
+export function openSiglip({ model, ...options }: TowerOptions, more: Pick<LoadOptions, "towers" | "signal">): Promise<Siglip> {
+  const { device, precision, threads, imageSize, maxPatches } = options;
+  return loadSiglip(siglipDirectory(model), {
+    device,
+    precision,
+    ...(threads === undefined ? {} : { threads }),
+    ...(imageSize === undefined ? {} : { imageSize }),
+    ...(maxPatches === undefined ? {} : { maxPatches }),
+    ...more,
+  });
+}
+
+/** What of the options changes embeddings, for a run that goes on later. */
+export function embeddingSettings({ device, precision, imageSize, maxPatches }: TowerOptions): Record<string, string> {
+  return {
+    device,
+    precision,
+    ...(imageSize === undefined ? {} : { imageSize: String(imageSize) }),
+    ...(maxPatches === undefined ? {} : { maxPatches: String(maxPatches) }),
+  };
+}
