@@ -6,6 +6,7 @@ import pathlib
 import decoding
 import naflex
 import positions
+import relatives
 import resampling
 import tokenization
 import towers
@@ -28,6 +29,7 @@ def main() -> None:
     towers.write(out)
     naflex.write(out)
     positions.write(out)
+    relatives.write(out)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import json
 import pathlib
 import shutil
 
+import numpy as np
 import open_clip
 import timm
 import torch
+import torchvision
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from safetensors.torch import save_file
@@ -19,6 +21,7 @@ from transformers import (
     CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModel, Dinov2Config, Dinov2Model,
     Dinov2WithRegistersConfig, Dinov2WithRegistersModel,
 )
+from transformers.image_transforms import center_crop
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -245,8 +248,21 @@ def write_open_clip(out: pathlib.Path, name: str, quick_gelu: bool, seed: int) -
     done(directory)
 
 
+def write_crops(out: pathlib.Path) -> None:
+    """Where each reference cuts: of every output row and column, the one of the image that it shows, counted from 1; 0 is black."""
+    cases = []
+    for width, height, side in [(8, 7, 5), (7, 8, 4), (10, 5, 5), (11, 9, 4), (13, 6, 3), (4, 9, 6), (3, 3, 6), (9, 4, 7)]:
+        image = np.zeros((height, width, 3), np.uint8)
+        image[..., 0], image[..., 1] = np.arange(1, height + 1)[:, None], np.arange(1, width + 1)[None]
+        cropped = {"down": center_crop(image, (side, side), input_data_format="channels_last"), "even": np.asarray(torchvision.transforms.CenterCrop(side)(Image.fromarray(image)))}
+        for half_pixel, pixels in cropped.items():
+            cases.append({"width": width, "height": height, "side": side, "halfPixel": half_pixel, "rows": pixels[..., 0].max(1).tolist(), "columns": pixels[..., 1].max(0).tolist()})
+    (out / "crops.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
+
+
 def write(out: pathlib.Path) -> None:
     torch.set_num_threads(2)
+    write_crops(out)
     write_clip(out, "clip-openai", "quick_gelu", True, torch.float16, 31)
     write_clip(out, "clip-laion", "gelu", False, torch.bfloat16, 32)
     write_clip_vision(out, "clip-vision", 33)

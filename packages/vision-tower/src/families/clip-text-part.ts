@@ -17,10 +17,19 @@ export function clipTextPart(config: ClipTextConfig, directory: string, paramete
   };
 }
 
-/** t = exp(logit_scale) and b = 0, where the file has the one; both are needed when both towers are. */
+/**
+ * t = exp(logit_scale), where the file has it, and b, which is 0 but for models that open_clip trained with a sigmoid.
+ * @param required whether both towers are asked for, which cannot be compared without t
+ */
 export async function clipLogits(source: WeightSource, required: boolean): Promise<Pick<Checkpoint, "logitScale" | "logitBias">> {
   if (!source.tensors.has("logit_scale") && !required) return {};
-  const values = await source.readFloat32("logit_scale");
-  if (values.length !== 1) throw new WeightsError(`${source.path}: "logit_scale": expected one value, got ${values.length}`);
-  return { logitScale: Math.exp(values[0] as number), logitBias: 0 };
+  const logScale = await scalar(source, "logit_scale");
+  const logitBias = source.tensors.has("logit_bias") ? await scalar(source, "logit_bias") : 0;
+  return { logitScale: Math.exp(logScale), logitBias };
+}
+
+async function scalar(source: WeightSource, name: string): Promise<number> {
+  const values = await source.readFloat32(name);
+  if (values.length !== 1) throw new WeightsError(`${source.path}: "${name}": expected one value, got ${values.length}`);
+  return values[0] as number;
 }
