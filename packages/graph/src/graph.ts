@@ -68,6 +68,13 @@ export class Graph {
     return this.#constant(`i${values.join(",")}`, "int64", [values.length], () => BigInt64Array.from(values, BigInt));
   }
 
+  /** The name itself, or one made from it where a tensor has it already. */
+  unusedName(name: string): string {
+    let unused = name;
+    for (let i = 1; this.#names.has(unused); i++) unused = `${name}:${i}`;
+    return unused;
+  }
+
   /** Names a tensor as a result of the graph. */
   output(name: string, tensor: Tensor): void {
     this.#own(tensor, "Graph.output");

@@ -37,8 +37,14 @@ export { attention, fusedAttention, type AttentionOptions, type FusedAttentionOp
 export { rotaryEmbedding } from "./ops/rotary.js";
 export { gatherRows } from "./ops/gather.js";
 export { firstPlaceOf, placeOfLargest, tokensAt } from "./ops/pick-token.js";
-export { rewriteGraph, type NodeRewrite } from "./rewrite-graph.js";
+export { copyGraph, rewriteGraph, type CopyGraphOptions, type NodeRewrite } from "./rewrite-graph.js";
 export { toFloat16, type NarrowFloat16 } from "./float16.js";
 export { measureLinears, type LinearStatistics, type MeasuredGraph } from "./int8/linear-statistics.js";
 export { planInt8, type Int8Layer } from "./int8/plan-int8.js";
 export { quantizeLinears } from "./int8/quantize-linears.js";
+export { openModelFile, type FileInput, type FileOutput, type FilledInput, type ModelFileOptions } from "./model-file.js";
+export { readModelOutline, type ModelOutline, type OutlineNode } from "./model-outline.js";
+export { standardOps } from "./standard-ops.js";
+export type { ValueType } from "./signature.js";
+export type { Float16Conversion } from "./value-conversion.js";
+export { weightBytes, writeModelFile, type WriteModelOptions, type WrittenModel } from "./write-model-file.js";

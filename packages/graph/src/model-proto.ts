@@ -9,6 +9,7 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
   type AttributeProto,
+  type ModelProto,
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
@@ -50,13 +51,11 @@ export function serializeModel(
   locationOf: (file: string) => string,
 ): SerializedModel {
   if (graph.outputs.length === 0) throw new GraphError("serializeModel: the graph has no outputs");
-  const nodes = neededNodes(graph);
-  const used = new Set<Tensor>(nodes.flatMap((node) => node.inputs.filter((input) => input !== undefined)));
-  for (const { tensor } of graph.outputs) used.add(tensor);
+  const { nodes, weights } = neededParts(graph);
 
   const memory: { location: string; data: Uint8Array }[] = [];
   const files = new Map<string, string>();
-  const initializer = graph.weights.filter(({ tensor }) => used.has(tensor)).map((weight) => {
+  const initializer = weights.map((weight) => {
     const proto = tensorProto(weight);
     const data = dataOf.get(weight.tensor);
     if (!data) throw new GraphError(`serializeModel: weight "${weight.tensor.name}" has no bytes`);
@@ -74,15 +73,21 @@ export function serializeModel(
     return proto;
   });
 
+  const model = modelProto(graph, nodes, initializer, { irVersion: 10, opset: 21 });
+  return { model: toBinary(ModelProtoSchema, model), memory, files };
+}
+
+/** A graph's ModelProto over initialisers that were made elsewhere. */
+export function modelProto(graph: Graph, nodes: readonly Node[], initializer: TensorProto[], versions: { readonly irVersion: number; readonly opset: number }): ModelProto {
   // An output that is itself an input or a weight needs a node of its own; so does a second name for one tensor.
   const outputNodes = graph.outputs.map(({ name, tensor }) =>
     create(NodeProtoSchema, { opType: "Identity", input: [tensor.name], output: [name], name: `output ${name}` }),
   );
-  const model = create(ModelProtoSchema, {
-    irVersion: 10n,
+  return create(ModelProtoSchema, {
+    irVersion: BigInt(versions.irVersion),
     producerName: "sightline",
     opsetImport: [
-      { domain: "", version: 21n },
+      { domain: "", version: BigInt(versions.opset) },
       { domain: "com.microsoft", version: 1n },
     ],
     graph: {
@@ -93,10 +98,10 @@ export function serializeModel(
       output: graph.outputs.map(({ name, tensor }) => valueInfo(name, tensor)),
     },
   });
-  return { model: toBinary(ModelProtoSchema, model), memory, files };
 }
 
-function neededNodes(graph: Graph): Node[] {
+/** The nodes that an output needs, in their order, and the weights that these read. */
+export function neededParts(graph: Graph): { readonly nodes: readonly Node[]; readonly weights: readonly Weight[] } {
   const needed = new Set<Tensor>(graph.outputs.map(({ tensor }) => tensor));
   const nodes: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
@@ -104,10 +109,11 @@ function neededNodes(graph: Graph): Node[] {
     nodes.push(node);
     for (const input of node.inputs) if (input) needed.add(input);
   }
-  return nodes.reverse();
+  return { nodes: nodes.reverse(), weights: graph.weights.filter(({ tensor }) => needed.has(tensor)) };
 }
 
-function tensorProto({ tensor }: Weight): TensorProto {
+/** A weight without its bytes. */
+export function tensorProto({ tensor }: Weight): TensorProto {
   return create(TensorProtoSchema, {
     name: tensor.name,
     dataType: onnxType[tensor.dtype],
@@ -115,7 +121,8 @@ function tensorProto({ tensor }: Weight): TensorProto {
   });
 }
 
-function refer(proto: TensorProto, location: string, offset: number, length: number): void {
+/** Makes an initialiser one whose bytes lie in a file. */
+export function refer(proto: TensorProto, location: string, offset: number, length: number): void {
   proto.dataLocation = TensorProto_DataLocation.EXTERNAL;
   const entries = { location, offset: String(offset), length: String(length) };
   for (const [key, value] of Object.entries(entries)) proto.externalData.push({ $typeName: "onnx.StringStringEntryProto", key, value });

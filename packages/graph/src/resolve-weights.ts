@@ -89,7 +89,11 @@ async function keep(data: WeightData): Promise<MemoryBytes | ExternalBytes> {
   return isDeferred(data) ? data.read() : data;
 }
 
-async function inMemory(data: WeightData): Promise<MemoryBytes> {
+/**
+ * A weight's bytes, wherever they are, in memory.
+ * @throws GraphError when its file is too short
+ */
+export async function inMemory(data: WeightData): Promise<MemoryBytes> {
   const kept = await keep(data);
   if (!isExternal(kept)) return kept;
   const bytes = new Uint8Array(kept.byteLength);

@@ -9,8 +9,9 @@ import { serializeModel } from "./model-proto.js";
 import { ProfileFolder, readPlacement, type Placement } from "./placement.js";
 import { resolveWeights } from "./resolve-weights.js";
 import { formatShape } from "./shape.js";
+import type { Signature, ValueType } from "./signature.js";
 import { declineTelemetry } from "./telemetry.js";
-import type { Dtype, Tensor } from "./tensor.js";
+import type { Dtype } from "./tensor.js";
 import { attentionIsRight } from "./webgpu/attention-check.js";
 import { webgpuGraph } from "./webgpu/webgpu-graph.js";
 
@@ -42,8 +43,8 @@ export class Session implements AsyncDisposable {
   /** The provider that runs the graph. */
   readonly device: RunDevice;
   readonly #session: InferenceSession;
-  readonly #inputs: ReadonlyMap<string, Tensor>;
-  readonly #outputs: ReadonlyMap<string, Tensor>;
+  readonly #inputs: ReadonlyMap<string, ValueType>;
+  readonly #outputs: ReadonlyMap<string, ValueType>;
   readonly #running = new Set<Promise<unknown>>();
   readonly #release: () => Promise<void>;
   readonly #profile: ProfileFolder | undefined;
@@ -51,7 +52,7 @@ export class Session implements AsyncDisposable {
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `openSession`. */
-  constructor(session: InferenceSession, graph: Graph, device: RunDevice, release: () => Promise<void>, profile?: ProfileFolder) {
+  constructor(session: InferenceSession, graph: Signature, device: RunDevice, release: () => Promise<void>, profile?: ProfileFolder) {
     this.#session = session;
     this.#release = release;
     this.#profile = profile;
@@ -137,17 +138,24 @@ export class Session implements AsyncDisposable {
  * GraphError naming the device and ONNX Runtime's reason otherwise
  */
 export async function openSession(graph: Graph, options: SessionOptions = {}): Promise<Session> {
+  return openOnDevice(options, async (device) => {
+    if (device !== "webgpu") return open(graph, device, options);
+    return open(await webgpuGraph(graph, (node) => attentionIsRight(node, (trial) => open(trial, device, { quiet: true }))), device, options);
+  });
+}
+
+/** Opens on the device of the options; with `auto`, on the first that opens. */
+export async function openOnDevice(options: SessionOptions, openOn: (device: RunDevice) => Promise<Session>): Promise<Session> {
   const { device = "auto" } = options;
   if (device !== "auto") {
     const missing = missingDevice(device);
     if (missing) throw missing;
-    if (device !== "webgpu") return open(graph, device, options);
-    return open(await webgpuGraph(graph, (node) => attentionIsRight(node, (trial) => open(trial, device, { quiet: true }))), device, options);
+    return openOn(device);
   }
   const failures: string[] = [];
   for (const candidate of autoDevices()) {
     try {
-      return await open(graph, candidate, options);
+      return await openOn(candidate);
     } catch (error) {
       failures.push((error as Error).message);
     }
@@ -166,17 +174,8 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
     const files = await realPaths([...weights.data.values()].flatMap((data) => (ArrayBuffer.isView(data) ? [] : [data.file])));
     const folder = commonFolder([...files.values()]);
     const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, files.get(file) as string));
-    const native: InferenceSession.SessionOptions = {
-      executionProviders: executionProviders(device),
-      intraOpNumThreads: options.threads ?? availableParallelism(),
-      interOpNumThreads: 1,
-      graphOptimizationLevel: "all",
-      logSeverityLevel: options.quiet ? 4 : 3,
-      externalData: memory.map(({ location, data }) => ({ path: location, data })),
-      extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
-    };
-    const profilePrefix = profile?.prefix ?? options.profilePrefix;
-    if (profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: profilePrefix });
+    const native = nativeOptions(device, { ...options, config: { model_external_initializers_file_folder_path: folder, ...options.config } }, profile);
+    native.externalData = memory.map(({ location, data }) => ({ path: location, data }));
     const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release, profile);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
@@ -187,6 +186,21 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
     if (cause instanceof GraphError) throw cause;
     throw deviceFailure(device, cause) ?? new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
   }
+}
+
+/** The options of a session as ONNX Runtime takes them. */
+export function nativeOptions(device: RunDevice, options: SessionOptions, profile?: ProfileFolder): InferenceSession.SessionOptions {
+  const native: InferenceSession.SessionOptions = {
+    executionProviders: executionProviders(device),
+    intraOpNumThreads: options.threads ?? availableParallelism(),
+    interOpNumThreads: 1,
+    graphOptimizationLevel: "all",
+    logSeverityLevel: options.quiet ? 4 : 3,
+    extra: { session: { ...options.config } },
+  };
+  const profilePrefix = profile?.prefix ?? options.profilePrefix;
+  if (profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: profilePrefix });
+  return native;
 }
 
 /** Files by their real paths: ONNX Runtime follows links before it checks that a file lies in the folder of the weights. */
@@ -205,7 +219,7 @@ function commonFolder(files: readonly string[]): string {
   return common;
 }
 
-function expectFits(name: string, tensor: Tensor, value: TensorValue, symbols: Map<string, number>): void {
+function expectFits(name: string, tensor: ValueType, value: TensorValue, symbols: Map<string, number>): void {
   const fits =
     value.dtype === tensor.dtype &&
     value.shape.length === tensor.shape.length &&
@@ -228,6 +242,6 @@ function toOrt({ dtype, shape, data }: TensorValue): OrtTensor {
   return new OrtTensor(dtype, data as never, shape);
 }
 
-function firstLine(cause: unknown): string {
+export function firstLine(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0] as string;
 }

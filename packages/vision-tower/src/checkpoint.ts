@@ -1,5 +1,6 @@
 import type { Graph, Session, SessionOptions, TensorValue } from "@sightline/graph";
 import type { DecodedImage } from "./pixels/decode-image.js";
+import type { OnnxVariant } from "./hub-onnx/onnx-files.js";
 import type { TextTokenizer } from "./text/load-text-tokenizer.js";
 
 /** The grid that an image was cut into; its patches lie in it row by row. */
@@ -13,7 +14,10 @@ export interface PreparedImages {
   readonly feeds: Readonly<Record<string, TensorValue>>;
   /** One for each image. */
   readonly grids: readonly PatchGrid[];
-  /** P, rows of patch tokens an image; those beyond rows · columns of its grid are padding. */
+  /**
+   * P, rows of patch tokens an image; those beyond rows · columns of its grid are padding. 0 for a file that gives pooled
+   * embeddings alone.
+   */
   readonly patches: number;
 }
 
@@ -21,7 +25,7 @@ export interface PreparedImages {
 export interface VisionPart {
   /** D, the width of a patch token. */
   readonly width: number;
-  /** The width of a pooled embedding, which texts share. */
+  /** The width of a pooled embedding, which texts share; 0 for a tower without its pooling head. */
   readonly pooledWidth: number;
   /** Resizes, normalises and batches. */
   prepare(images: readonly DecodedImage[]): PreparedImages;
@@ -40,6 +44,8 @@ export interface VisionPart {
 export interface TextPart {
   /** The width of an embedding, which images share. */
   readonly width: number;
+  /** What `open` opens; a tower that comes as an ONNX file has none. */
+  readonly graph?: Graph;
   loadTokenizer(): Promise<TextTokenizer>;
   /** A session from `tokens` int64[B, T] to `embeddings` float32[B, width]. */
   open(options: SessionOptions): Promise<Session>;
@@ -68,6 +74,10 @@ export interface OpenCheckpointOptions {
   readonly imageSize?: number;
   /** P of a NaFlex checkpoint, where it is not the one of its files. */
   readonly maxPatches?: number;
+  /** Which weights of a directory to take; ONNX files are taken where there are no safetensors, or where a variant is chosen. */
+  readonly format?: "safetensors" | "onnx";
+  /** Which of a directory's ONNX files. */
+  readonly variant?: OnnxVariant;
   readonly signal?: AbortSignal;
 }
 

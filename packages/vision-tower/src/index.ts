@@ -18,6 +18,8 @@ export { openVision } from "./precision/open-vision.js";
 export type { OpenedTower } from "./precision/open-int8.js";
 export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
+export type { OnnxVariant } from "./hub-onnx/onnx-files.js";
+export { exportOnnx, type ExportOptions, type ExportProgress, type ExportReport, type ExportVariant } from "./export/export-onnx.js";
 export { Siglip } from "./siglip.js";
 export type { AskedCheckpointOptions, Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore } from "./heatmap/heatmap.js";

@@ -1,5 +1,6 @@
 import type { Device } from "@sightline/graph";
-import type { AskedCheckpointOptions, TowerName } from "./checkpoint.js";
+import type { Checkpoint, TowerName } from "./checkpoint.js";
+import type { OnnxVariant } from "./hub-onnx/onnx-files.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
 import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
@@ -21,18 +22,31 @@ export interface LoadOptions {
   readonly imageSize?: number;
   /** The most patches that NaFlex gives an image, instead of the number in preprocessor_config.json. Only for NaFlex. */
   readonly maxPatches?: number;
+  /**
+   * Which weights of a directory to take: its safetensors, where it has them, when left out; then the ONNX files of
+   * transformers.js' layout (`onnx/vision_model.onnx`, `onnx/text_model.onnx`; or `onnx/model.onnx`, which has no patch
+   * tokens and gives embeddings of unit length).
+   */
+  readonly format?: "safetensors" | "onnx";
+  /** Which of the ONNX files, "fp32" when left out; naming one means `format: "onnx"`. Its precision is its own. */
+  readonly variant?: OnnxVariant;
+  /** t, which multiplies cosines in logits, instead of the checkpoint's; ONNX files without a `model.onnx` lack it. */
+  readonly logitScale?: number;
+  /** b, which is added to them, likewise. */
+  readonly logitBias?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Loads a SigLIP checkpoint from a Hugging Face directory: config.json, preprocessor_config.json, tokenizer.json and
- * safetensors (SigLIP, and SigLIP 2 of one fixed resolution or NaFlex). Weights are checked here and read when a tower is first
- * used.
+ * safetensors (SigLIP, and SigLIP 2 of one fixed resolution or NaFlex) or transformers.js' ONNX files (of one fixed
+ * resolution); or the vision tower of an mmproj GGUF, whose `pooled` is empty. Weights are checked here and read when a
+ * tower is first used.
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
 export async function loadSiglip(directory: string, options: LoadOptions = {}): Promise<Siglip> {
   const tower = towerOptions(options);
-  return new Siglip(await openCheckpoint(directory, checkpointOptions(options), true), tower);
+  return new Siglip(await open(directory, options, true), tower);
 }
 
 /**
@@ -43,16 +57,26 @@ export async function loadSiglip(directory: string, options: LoadOptions = {}): 
  */
 export async function loadVisionTower(directory: string, options: LoadOptions = {}): Promise<VisionTower> {
   const tower = towerOptions(options);
-  return new VisionTower(await openCheckpoint(directory, checkpointOptions(options), false), tower);
+  return new VisionTower(await open(directory, options, false), tower);
 }
 
-function checkpointOptions({ towers, imageSize, maxPatches, signal }: LoadOptions): AskedCheckpointOptions {
-  return {
-    ...(towers === undefined ? {} : { towers }),
-    ...(imageSize === undefined ? {} : { imageSize }),
-    ...(maxPatches === undefined ? {} : { maxPatches }),
-    ...(signal ? { signal } : {}),
-  };
+async function open(where: string, { towers, imageSize, maxPatches, format, variant, logitScale, logitBias, signal }: LoadOptions, sigmoidOnly: boolean): Promise<Checkpoint> {
+  for (const [name, value] of Object.entries({ logitScale, logitBias })) {
+    if (value !== undefined && !Number.isFinite(value)) throw new RangeError(`loadSiglip: expected ${name} to be a finite number, got ${value}`);
+  }
+  const checkpoint = await openCheckpoint(
+    where,
+    {
+      ...(towers === undefined ? {} : { towers }),
+      ...(imageSize === undefined ? {} : { imageSize }),
+      ...(maxPatches === undefined ? {} : { maxPatches }),
+      ...(format === undefined ? {} : { format }),
+      ...(variant === undefined ? {} : { variant }),
+      ...(signal ? { signal } : {}),
+    },
+    sigmoidOnly,
+  );
+  return { ...checkpoint, ...(logitScale === undefined ? {} : { logitScale }), ...(logitBias === undefined ? {} : { logitBias }) };
 }
 
 function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {

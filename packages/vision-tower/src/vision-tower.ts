@@ -17,11 +17,11 @@ export interface EncodeOptions {
 export interface ImageEmbeddings {
   /** float32[B, P, D] */
   readonly patchTokens: Float32Array;
-  /** float32[B, pooledWidth], as the tower gives it; normalise before taking a cosine. */
+  /** float32[B, pooledWidth], as the tower gives it; normalise before taking a cosine. Empty for an mmproj GGUF, which has no pooling head. */
   readonly pooled: Float32Array;
   /** B */
   readonly batch: number;
-  /** P */
+  /** P; 0 for an ONNX file of both towers in one, which gives no patch tokens. */
   readonly patches: number;
   /** D */
   readonly width: number;
@@ -137,7 +137,7 @@ export class VisionTower implements AsyncDisposable {
   protected logitScaling(): { readonly scale: number; readonly bias: number; readonly width: number } {
     const { logitScale: scale, logitBias: bias } = this;
     if (scale === undefined || bias === undefined) {
-      throw new WeightsError(`${this.constructor.name}.logits: ${this.#checkpoint.path} has no "logit_scale" and "logit_bias"; load a checkpoint of both towers`);
+      throw new WeightsError(`${this.constructor.name}.logits: ${this.#checkpoint.path} has no "logit_scale" and "logit_bias"; load a checkpoint of both towers, or give logitScale and logitBias when it is loaded`);
     }
     return { scale, bias, width: this.#textPart().width };
   }
@@ -182,8 +182,8 @@ export class VisionTower implements AsyncDisposable {
         patches = prepared.patches;
         patchTokens = new Float32Array(images.length * patches * width);
       }
-      patchTokens.set(floats(result["patchTokens"]), at * patches * width);
-      pooled.set(floats(result["pooled"]), at * pooledWidth);
+      if (patches > 0) patchTokens.set(floats(result["patchTokens"]), at * patches * width);
+      if (pooledWidth > 0) pooled.set(floats(result["pooled"]), at * pooledWidth);
       grids.push(...prepared.grids);
     }
     return { patchTokens, pooled, batch: images.length, patches, width, pooledWidth, grids };

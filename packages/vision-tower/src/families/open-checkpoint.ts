@@ -3,6 +3,9 @@ import path from "node:path";
 import type { AskedCheckpointOptions, Checkpoint, OpenCheckpointOptions, TowerName } from "../checkpoint.js";
 import { ConfigError } from "../config/config-error.js";
 import { readJson } from "../config/read-json.js";
+import { chooseOnnxFiles, type OnnxFiles } from "../hub-onnx/onnx-files.js";
+import { openSiglipOnnx } from "../hub-onnx/open-siglip-onnx.js";
+import { isGgufPath, openMmproj } from "../mmproj/open-mmproj.js";
 import { openClipCheckpoint, openClipVisionCheckpoint } from "./clip.js";
 import { openDinov2Checkpoint } from "./dinov2.js";
 import { openClipConfigName, openOpenClipCheckpoint } from "./open-clip.js";
@@ -17,13 +20,15 @@ interface Family {
   /** The towers it has, where these are not both. */
   readonly towers?: readonly TowerName[];
   readonly open: (directory: string, options: OpenCheckpointOptions) => Promise<Checkpoint>;
+  /** From the ONNX files of transformers.js' layout, where the family has one. */
+  readonly openOnnx?: (directory: string, options: OpenCheckpointOptions, files: OnnxFiles) => Promise<Checkpoint>;
 }
 
 const bothTowers: readonly TowerName[] = ["vision", "text"];
 
 /** By `model_type` of config.json. */
 const families: Readonly<Record<string, Family>> = {
-  siglip: { sigmoid: true, open: openSiglipCheckpoint },
+  siglip: { sigmoid: true, open: openSiglipCheckpoint, openOnnx: openSiglipOnnx },
   siglip2: { sigmoid: true, naflex: true, open: openSiglip2Checkpoint },
   clip: { sigmoid: false, open: openClipCheckpoint },
   clip_vision_model: { sigmoid: false, towers: ["vision"], open: openClipVisionCheckpoint },
@@ -35,11 +40,13 @@ const families: Readonly<Record<string, Family>> = {
 const openClip: Family = { sigmoid: false, open: openOpenClipCheckpoint };
 
 /**
- * Opens a checkpoint by what its config.json says it is, or as open_clip's where only open_clip_config.json says it.
+ * Opens a checkpoint by what its config.json says it is, or as open_clip's where only open_clip_config.json says it; an
+ * mmproj GGUF by its metadata.
  * @param sigmoidOnly take none but the SigLIP family
  * @throws ConfigError naming the field and the known values, or a tower that the family has not; whatever the family throws
  */
 export async function openCheckpoint(directory: string, options: AskedCheckpointOptions, sigmoidOnly: boolean): Promise<Checkpoint> {
+  if (isGgufPath(directory)) return openMmproj(directory, options);
   const { file, field, type, family } = await familyOf(directory, options.signal);
   if (!family || (sigmoidOnly && !family.sigmoid)) {
     const known = Object.keys(families).filter((name) => !sigmoidOnly || families[name]?.sigmoid);
@@ -53,7 +60,11 @@ export async function openCheckpoint(directory: string, options: AskedCheckpoint
   const { towers: has = bothTowers } = family;
   const missing = options.towers?.find((tower) => !has.includes(tower));
   if (missing) throw new ConfigError("openCheckpoint", file, `expected towers among ${has.join(", ")}, which ${field} ${type} has, got "${missing}"`);
-  return family.open(directory, { ...options, towers: options.towers ?? has });
+  const asked = { ...options, towers: options.towers ?? has };
+  const onnx = await chooseOnnxFiles(directory, asked);
+  if (!onnx) return family.open(directory, asked);
+  if (!family.openOnnx) throw new ConfigError("openCheckpoint", file, `expected safetensors for ${field} ${type}, whose ONNX files are not known, got ONNX files`);
+  return family.openOnnx(directory, asked, onnx);
 }
 
 /** The family, and the file and field that say so; `type` as an error shows it. */

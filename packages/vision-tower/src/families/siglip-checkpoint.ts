@@ -49,6 +49,7 @@ function textPart(config: SiglipTextConfig, directory: string, source: WeightSou
   const head = width !== projectionWidth || ["weight", "bias"].some((name) => source.tensors.has(`text_model.head.${name}`));
   const graph = siglipTextGraph({ ...config, head }, source);
   return {
+    graph,
     width: projectionWidth,
     loadTokenizer: () => loadTextTokenizer(directory, { maxTokens, vocabularySize }),
     open: (options) => openSession(graph, options),

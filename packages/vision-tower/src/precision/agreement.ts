@@ -13,7 +13,11 @@ export interface Agreement {
  */
 export function agreementOf(exact: readonly Outputs[], other: readonly Outputs[]): Agreement {
   const least = (name: string): number =>
-    exact.reduce((lowest, outputs, i) => Math.min(lowest, leastRowCosine(outputs[name] as TensorValue, other[i]?.[name] as TensorValue)), 1);
+    exact.reduce((lowest, outputs, i) => {
+      const values = outputs[name];
+      // A tower without a pooling head has patch tokens alone.
+      return values ? Math.min(lowest, leastRowCosine(values, other[i]?.[name] as TensorValue)) : lowest;
+    }, 1);
   return { pooled: least("pooled"), patch: least("patchTokens") };
 }
 

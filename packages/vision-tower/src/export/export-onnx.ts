@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import { copyFile, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { standardOps, weightBytes, writeModelFile, type Graph, type WriteModelOptions } from "@sightline/graph";
+import type { Checkpoint } from "../checkpoint.js";
+import { ConfigError } from "../config/config-error.js";
+import { readJson } from "../config/read-json.js";
+import { openCheckpoint } from "../families/open-checkpoint.js";
+import { variantSuffixes } from "../hub-onnx/onnx-files.js";
+import { jointModelGraph, textModelGraph, visionModelGraph } from "./tower-graphs.js";
+
+/** A precision that a checkpoint can be exported in, by transformers.js' name. */
+export type ExportVariant = "fp32";
+
+/** One file of an export begins, grows, ends. */
+export type ExportProgress =
+  | { readonly type: "file-start"; readonly file: string; readonly totalBytes: number }
+  | { readonly type: "bytes-written"; readonly file: string; readonly bytes: number; readonly totalBytes: number }
+  | { readonly type: "file-end"; readonly file: string };
+
+export interface ExportOptions {
+  /** ["fp32"] when left out. */
+  readonly variants?: readonly ExportVariant[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ExportProgress) => void;
+  /** Where the weights of a model go to files beside it, as `writeModelFile` takes them. */
+  readonly limits?: Pick<WriteModelOptions, "inlineBytes" | "dataFileBytes">;
+}
+
+/** What was written: names under the directory, as `onnx/vision_model.onnx`. */
+export interface ExportReport {
+  readonly files: readonly string[];
+}
+
+const copied = ["preprocessor_config.json", "tokenizer.json", "special_tokens_map.json"];
+
+/**
+ * Writes a SigLIP checkpoint of one fixed resolution in the layout that transformers.js loads: `onnx/vision_model.onnx`,
+ * `onnx/text_model.onnx` and `onnx/model.onnx` (both towers and their logits), each in every variant, with the
+ * configuration and the tokenizer. The files use operations of the ONNX standard alone (opset 17); one that protobuf
+ * cannot hold has its weights in `.onnx_data` files, and config.json says so under `transformers.js_config`.
+ *
+ * The directory appears when it is whole: it is written beside its place, flushed to disk and renamed.
+ * @param source a directory that `loadSiglip` loads
+ * @param out must not exist, or be empty
+ * @throws ConfigError for a family that the layout does not have, or a directory that is not empty; the signal's reason
+ */
+export async function exportOnnx(source: string, out: string, options: ExportOptions = {}): Promise<ExportReport> {
+  const { variants = ["fp32"], signal } = options;
+  for (const variant of variants) {
+    if (!exportVariants.includes(variant)) throw new RangeError(`exportOnnx: expected variants of ${exportVariants.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(variant)}`);
+  }
+  const config = await readJson(path.join(source, "config.json"), signal);
+  const type: unknown = typeof config === "object" && config !== null ? Reflect.get(config, "model_type") : undefined;
+  if (type !== "siglip") {
+    throw new ConfigError("exportOnnx", path.join(source, "config.json"), `model_type: expected "siglip", the family that transformers.js' layout has, got ${JSON.stringify(type)}`);
+  }
+  if ((await readdir(out).catch(() => [])).length > 0) throw new ConfigError("exportOnnx", out, "expected a directory that is not there or empty; name another, or empty it");
+
+  const partial = `${path.resolve(out)}.${randomUUID().slice(0, 8)}.partial`;
+  const checkpoint = await openCheckpoint(source, { towers: ["vision", "text"], format: "safetensors", ...(signal ? { signal } : {}) }, true);
+  try {
+    await mkdir(path.join(partial, "onnx"), { recursive: true });
+    const dataFiles: Record<string, number> = {};
+    const files: string[] = [];
+    for (const variant of new Set(variants)) {
+      for (const [base, graph] of Object.entries(modelGraphs(checkpoint))) {
+        const name = `${base}${variantSuffixes[variant]}.onnx`;
+        const written = await writeGraph(standardOps(graph), partial, `onnx/${name}`, options);
+        files.push(...written);
+        if (written.length > 1) dataFiles[name] = written.length - 1;
+      }
+    }
+    files.push(...(await writeConfiguration(source, partial, config as object, dataFiles, checkpoint)));
+    await flushFolder(path.join(partial, "onnx"));
+    await flushFolder(partial);
+    signal?.throwIfAborted();
+    await rename(partial, path.resolve(out));
+    await flushFolder(path.dirname(path.resolve(out)));
+    return { files };
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const exportVariants: readonly ExportVariant[] = ["fp32"];
+
+function modelGraphs({ path: where, vision, text, logitScale: scale, logitBias: bias }: Checkpoint): Record<string, Graph> {
+  if (!vision?.graph || !text?.graph || scale === undefined || bias === undefined) {
+    throw new ConfigError("exportOnnx", where, "expected a checkpoint of both towers with their logit_scale and logit_bias");
+  }
+  return {
+    vision_model: visionModelGraph(vision.graph),
+    text_model: textModelGraph(text.graph),
+    model: jointModelGraph(vision.graph, text.graph, { scale, bias }),
+  };
+}
+
+/** @returns the model and the files of its weights, under the directory */
+async function writeGraph(graph: Graph, directory: string, file: string, { signal, onProgress, limits }: ExportOptions): Promise<string[]> {
+  const totalBytes = weightBytes(graph);
+  onProgress?.({ type: "file-start", file, totalBytes });
+  let bytes = 0;
+  const { dataFiles } = await writeModelFile(graph, path.join(directory, file), {
+    ...limits,
+    ...(signal ? { signal } : {}),
+    onBytes: (count) => onProgress?.({ type: "bytes-written", file, bytes: (bytes += count), totalBytes }),
+  });
+  onProgress?.({ type: "file-end", file });
+  return [file, ...dataFiles.map((name) => path.posix.join(path.posix.dirname(file), name))];
+}
+
+async function writeConfiguration(source: string, directory: string, config: object, dataFiles: Readonly<Record<string, number>>, checkpoint: Checkpoint): Promise<string[]> {
+  const written: string[] = [];
+  for (const name of copied) {
+    const found = await copyFile(path.join(source, name), path.join(directory, name)).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        // Which of them a checkpoint needs was seen when it opened.
+        if (error.code !== "ENOENT") throw error;
+        return false;
+      },
+    );
+    if (found) written.push(name);
+  }
+  const earlier: unknown = Reflect.get(config, "transformers.js_config");
+  const external = { use_external_data_format: dataFiles };
+  const changed = Object.keys(dataFiles).length > 0 ? { ...config, "transformers.js_config": { ...(typeof earlier === "object" ? earlier : {}), ...external } } : config;
+  const maxTokens = checkpoint.text?.graph?.inputs[0]?.shape[1];
+  const tokenizer = await readJson(path.join(source, "tokenizer_config.json"));
+  // transformers.js pads to this; SigLIP 2's file has none, and its towers must see their padding.
+  const padded = { ...(tokenizer as object), model_max_length: maxTokens };
+  for (const [name, value] of Object.entries({ "config.json": changed, "tokenizer_config.json": padded })) {
+    await writeFile(path.join(directory, name), `${JSON.stringify(value, null, 2)}\n`, { flush: true });
+    written.push(name);
+  }
+  return written;
+}
+
+/** Names in a folder are safe once the folder is flushed; Windows cannot, and does not need to. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  await using handle = await open(folder, "r");
+  await handle.sync();
+}
