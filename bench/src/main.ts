@@ -1,11 +1,13 @@
 import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
+import { rivalsBench } from "./rivals-bench.js";
 import { towerBench } from "./tower-bench.js";
 
 await new Command("bench")
   .description("Measures speed against this machine's own limits in the same run, and prints one JSON object.")
   .addCommand(towerBench())
   .addCommand(chatBench())
+  .addCommand(rivalsBench())
   .addCommand(mmprojCommand())
   .parseAsync();
