@@ -2,6 +2,7 @@ export { loadDecoder, type Decoder, type DecoderInfo } from "./decoder.js";
 export type { DecoderOptions } from "./decoder-options.js";
 export { DecoderError, type DecoderErrorCode } from "./decoder-error.js";
 export type { Generation, GenerationChunk, GenerationResult, GenerateOptions } from "./generation.js";
+export { installedLlama, type InstalledLlama } from "./installed-llama.js";
 export type { Logger, LogLevel } from "./native-log.js";
 export { rawDecodeLoop } from "./raw-decode-loop.js";
 export type { SamplingOptions } from "./samplers.js";

@@ -43,6 +43,11 @@ export function autoDevices(): readonly RunDevice[] {
   return missingDevice("cuda") ? ["cpu"] : ["cuda", "cpu"];
 }
 
+/** The version of onnxruntime-node that graphs run on. */
+export function onnxruntimeVersion(): string {
+  return (createRequire(import.meta.url)("onnxruntime-node/package.json") as { readonly version: string }).version;
+}
+
 /** ONNX Runtime's providers for a device, in the order in which they are offered a node; the CPU comes last by itself. */
 export function executionProviders(device: RunDevice): InferenceSession.ExecutionProviderConfig[] {
   return device === "tensorrt" ? ["tensorrt", "cuda"] : [device];
@@ -74,10 +79,9 @@ const providerLibraries: Readonly<Partial<Record<RunDevice, string>>> = {
 };
 
 function absentFromBuild(device: RunDevice): DeviceProblem {
-  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { readonly version: string };
   const platform = `${process.platform}-${process.arch}`;
   const instead = device === "webgpu" || process.platform === "linux" ? "" : '; "webgpu" drives this machine\'s GPU, whoever made it';
-  return { reason: `onnxruntime-node ${version} has no ${device} for ${platform}${instead}` };
+  return { reason: `onnxruntime-node ${onnxruntimeVersion()} has no ${device} for ${platform}${instead}` };
 }
 
 function webgpuProblem(message: string): DeviceProblem | undefined {

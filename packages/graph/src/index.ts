@@ -5,7 +5,7 @@ export { broadcastShapes, elementCount, formatShape, knownDim, type Dim, type Sh
 export { grad } from "./grad.js";
 export { serializeModel, type SerializedModel } from "./model-proto.js";
 export { resolveWeights, type ResolvedWeights } from "./resolve-weights.js";
-export { autoDevices, DeviceError, runDevices, type Device, type RunDevice } from "./devices.js";
+export { autoDevices, DeviceError, onnxruntimeVersion, runDevices, type Device, type RunDevice } from "./devices.js";
 export type { Placement } from "./placement.js";
 export { openSession, Session, type SessionOptions, type TensorValue } from "./session.js";
 export {

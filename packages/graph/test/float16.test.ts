@@ -1,11 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { add, fusedAttention, geluTanh, Graph, layerNorm, linear, openSession, slice, softmax, toFloat16, type Tensor, type TensorValue } from "../src/index.js";
 import { seededValues } from "./finite-differences.js";
-import { roundingFloat16 } from "./rounding-float16.js";
 import { furthest, seededInput } from "./seeded-input.js";
 
 /** Truncates to float16, for values of ordinary size: enough to see which bytes arrive. */
@@ -62,13 +60,10 @@ describe("toFloat16", () => {
     expect(weights).toHaveLength(11);
   });
 
-  it.each([
-    ["as ONNX Runtime's CPU provider runs it", (graph: Graph) => graph],
-    ["with every float16 value rounded, as a GPU does it", roundingFloat16],
-  ])("agrees with float32 to 2e-3, %s", async (_, run) => {
+  it("agrees with float32 to 2e-3 as ONNX Runtime's CPU provider runs it", async () => {
     const { graph, feeds } = block();
     await using exact = await openSession(graph, { device: "cpu", threads: 1 });
-    await using half = await openSession(run(toFloat16(graph, narrow)), { device: "cpu", threads: 1 });
+    await using half = await openSession(toFloat16(graph, narrow), { device: "cpu", threads: 1 });
     const [a, b] = [await half.run(feeds), await exact.run(feeds)];
     expect(furthest(a["y"], b["y"])).toBeLessThan(2e-3);
     expect(furthest(a["y"], b["y"])).toBeGreaterThan(0);
@@ -97,22 +92,4 @@ describe("toFloat16", () => {
       await rm(folder, { recursive: true });
     }
   });
-});
-
-it("the rounding that tests stand on is float16's", async () => {
-  const graph = new Graph();
-  const x = graph.input("x", "float32", ["N"]);
-  // Sigmoid follows its input; Gemm would need two dimensions. A product by 1 keeps the value.
-  const one = graph.weight("one", "float32", [1, 1], Float32Array.of(1));
-  const column = graph.node1("Unsqueeze", [x, graph.int64s([1])], { shape: ["N", 1] });
-  graph.output("y", linear(column, one));
-  await using session = await openSession(roundingFloat16(toFloat16(graph, narrow)), { device: "cpu", threads: 1 });
-  await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 1024, max: 2047 }), fc.integer({ min: -14, max: 15 }), fc.double({ min: -0.49, max: 0.49, noNaN: true }), async (fraction, exponent, off) => {
-      const value = Math.fround((fraction + off) * 2 ** (exponent - 10));
-      const { y } = await session.run({ x: { dtype: "float32", shape: [1], data: Float32Array.of(value) } });
-      expect(y?.data[0]).toBe(fraction * 2 ** (exponent - 10));
-    }),
-    { numRuns: 200 },
-  );
 });

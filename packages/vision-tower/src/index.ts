@@ -13,6 +13,7 @@ export { interpolatePositions, type PositionInterpolation } from "./models/inter
 export { siglipTextEmbedding, type SiglipTextConfig } from "./models/siglip-text.js";
 export { loadSiglip, loadVisionTower, type LoadOptions } from "./load-vision-tower.js";
 export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddings } from "./vision-tower.js";
+export { imageLibrary } from "./pixels/image-library.js";
 export { openCheckpoint } from "./families/open-checkpoint.js";
 export { openVision } from "./precision/open-vision.js";
 export type { OpenedTower } from "./precision/open-int8.js";

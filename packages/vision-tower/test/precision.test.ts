@@ -1,12 +1,13 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadSiglip, type Siglip } from "../src/index.js";
 import { goldenPath } from "./goldens.js";
+import { leastCosine } from "./least-cosine.js";
+import { plantOutliers } from "./planted-outliers.js";
 
 const mini = fileURLToPath(new URL("../../../models/mini/siglip", import.meta.url));
 const examples = fileURLToPath(new URL("../../../examples", import.meta.url));
@@ -32,16 +33,6 @@ beforeAll(async () => {
   for (const variant of variants) images.push(await variant.png().toBuffer());
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-function leastCosine(a: Float32Array, b: Float32Array, width: number): number {
-  let least = 1;
-  for (let start = 0; start < a.length; start += width) {
-    const [x, y] = [a.subarray(start, start + width), b.subarray(start, start + width)];
-    const dot = (u: Float32Array, v: Float32Array): number => u.reduce((sum, value, i) => sum + value * (v[i] as number), 0);
-    least = Math.min(least, dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y)));
-  }
-  return least;
-}
 
 describe("int8 with mini's trained weights", () => {
   it("keeps the direction of embeddings and patch tokens, and the decisions of tags", async () => {
@@ -86,28 +77,13 @@ describe("int8 with mini's trained weights", () => {
 });
 
 describe("int8 with outlier channels planted in random weights", () => {
-  /** The bfloat16 golden with some channels of what `names` match multiplied. */
-  async function planted(names: RegExp, factor: number): Promise<string> {
-    const directory = path.join(folder, `${names.source.replace(/\W/g, "")}-${factor}`);
-    await cp(goldenPath("siglip-bfloat16"), directory, { recursive: true });
-    await using source = await openWeights(goldenPath("siglip-bfloat16"));
-    const tensors: TensorToWrite[] = [];
-    for (const { name, shape } of source.tensors.values()) {
-      const data = await source.readFloat32(name);
-      if (names.test(name)) for (const channel of [3, 40, 77]) data[channel] = (data[channel] as number) * factor + factor / 10;
-      tensors.push({ name, dtype: "F32", shape, data });
-    }
-    await writeSafetensors(path.join(directory, "model.safetensors"), tensors);
-    return directory;
-  }
-
   it.each([
     ["gains of layer norms", /vision_model.*layer_norm[12]\.weight$/, 60],
     ["biases of the residual stream", /vision_model.*layers\.0\.mlp\.fc2\.bias$/, 500],
     ["hidden channels of the MLP", /vision_model.*mlp\.fc1\.bias$/, 100],
     ["gains so large that attention saturates", /vision_model.*layer_norm1\.weight$/, 5000],
   ])("holds the bars: %s", async (_, names, factor) => {
-    const directory = await planted(names, factor);
+    const directory = await plantOutliers(folder, names, factor);
     await using exact = await loadSiglip(directory, { towers: ["vision"] });
     await using siglip = await loadSiglip(directory, { towers: ["vision"], precision: "int8" });
     const [float32, int8] = [await exact.encodeImages(images), await siglip.encodeImages(images)];

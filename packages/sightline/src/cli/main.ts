@@ -1,20 +1,17 @@
 import { Command, CommanderError } from "commander";
-import { chatCommand } from "./chat-command.js";
-import { embedCommand } from "./embed-command.js";
+import { doctorCommand } from "./doctor-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
-import { heatmapCommand } from "./heatmap-command.js";
-import { tagCommand } from "./tag-command.js";
 import { packageVersion } from "./package-version.js";
 
 const program = new Command("sightline")
   .description("Talk about images: a SigLIP vision tower on any decoder.")
   .version(packageVersion())
   .option("--verbose", "show where an error came from")
-  .addCommand(chatCommand())
-  .addCommand(tagCommand())
-  .addCommand(embedCommand())
-  .addCommand(heatmapCommand())
   .showHelpAfterError("(run with --help for the options)");
+
+// The doctor comes even where the libraries of the others do not load.
+if (process.argv[2] !== "doctor") for (const command of (await import("./commands.js")).modelCommands()) program.addCommand(command);
+program.addCommand(doctorCommand());
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 

@@ -1,4 +1,5 @@
-import { Graph, type Tensor } from "../src/index.js";
+import { readFile } from "node:fs/promises";
+import { Graph, type Tensor, type WeightData } from "@sightline/graph";
 
 /**
  * A graph of `toFloat16` as float32 in which every float16 tensor is rounded to float16's 11 bits where it is computed,
@@ -13,7 +14,7 @@ export function roundingFloat16(graph: Graph): Graph {
   for (const { name, dtype, shape } of graph.inputs) into.input(name, dtype, shape);
   graph.inputs.forEach((input, i) => copies.set(input, into.inputs[i] as Tensor));
   for (const { tensor, data } of graph.weights) {
-    const wide = tensor.dtype !== "float16" ? data : { byteLength: data.byteLength * 2, read: async () => (data as { read(): Promise<Uint16Array> }).read().then((bits) => Float32Array.from(bits, widened)) };
+    const wide = tensor.dtype === "float16" ? { byteLength: data.byteLength * 2, read: async () => Float32Array.from(await halves(data), widened) } : data;
     copies.set(tensor, into.weight(tensor.name, tensor.dtype === "float16" ? "float32" : tensor.dtype, tensor.shape, wide));
   }
   for (const { op, domain, inputs, outputs, attributes } of graph.nodes) {
@@ -35,6 +36,13 @@ function rounded(x: Tensor): Tensor {
   const { graph, shape } = x;
   const c = graph.node1("Mul", [x, graph.scalar(8193)], { shape });
   return graph.node1("Sub", [c, graph.node1("Sub", [c, x], { shape })], { shape });
+}
+
+async function halves(data: WeightData): Promise<Uint16Array> {
+  if ("read" in data) return (await data.read()) as Uint16Array;
+  if (!("file" in data)) return data as Uint16Array;
+  const bytes = await readFile(data.file);
+  return new Uint16Array(bytes.buffer.slice(bytes.byteOffset + data.byteOffset, bytes.byteOffset + data.byteOffset + data.byteLength));
 }
 
 function widened(bits: number): number {
