@@ -6,11 +6,10 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const readme = await readFile(path.join(root, "README.md"), "utf8");
 const run = promisify(execFile);
 
-const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(([, code]) => code as string);
+const blocks = async (language: string, file = "README.md"): Promise<string[]> =>
+  [...(await readFile(path.join(root, file), "utf8")).matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(([, code]) => code as string);
 
 /** Runs a snippet as a program of its own, where `sightline` resolves as it does for a user. */
 async function runSnippet(code: string, index: number): Promise<string> {
@@ -23,12 +22,12 @@ async function runSnippet(code: string, index: number): Promise<string> {
   }
 }
 
-describe("the README's snippets run as they stand", () => {
-  const snippets = blocks("js");
-  const commands = blocks("sh").flatMap((block) => block.trim().split("\n"));
+describe("the README's snippets run as they stand", async () => {
+  const snippets = await blocks("js");
+  const commands = (await blocks("sh")).flatMap((block) => block.trim().split("\n"));
 
-  it("there are two programs and two commands", () => {
-    expect([snippets.length, commands.length]).toEqual([2, 2]);
+  it("there are two programs and five commands", () => {
+    expect([snippets.length, commands.length]).toEqual([2, 5]);
   });
 
   it("the chat says something and counts the image's tokens", async () => {
@@ -47,5 +46,15 @@ describe("the README's snippets run as they stand", () => {
     const [program, ...args] = (command.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"|"$/g, ""));
     const { stdout } = await run(program as string, args, { cwd: root });
     expect(stdout.trim().length).toBeGreaterThan(0);
+  });
+});
+
+describe("the vision tower's README", () => {
+  it("encodes, compares and tags", async () => {
+    const [snippet = ""] = await blocks("js", "packages/vision-tower/README.md");
+    const output = await runSnippet(snippet, 2);
+    expect(output).toMatch(/^true true\n/);
+    expect(output).toMatch(/label: 'airplane', probability: 0\.\d+/);
+    expect(output).toMatch(/precision: '(float32|int8)'/);
   });
 });
