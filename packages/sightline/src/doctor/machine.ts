@@ -62,7 +62,7 @@ function readInstructions(): readonly string[] | undefined {
     if (process.platform === "darwin") {
       // Each "name: 1" is a feature; on Intel the features stand in lists of their own.
       const lines = execFileSync("sysctl", ["hw.optional", "machdep.cpu"], { encoding: "latin1", stdio: ["ignore", "pipe", "ignore"], timeout: 5000 }).toLowerCase().split("\n");
-      const flags = lines.flatMap((text) => (/: 1$/.test(text) ? [text.slice(0, -3)] : text.startsWith("machdep.cpu") ? text.split(/[:\s]+/) : []));
+      const flags = lines.flatMap((text) => (text.endsWith(": 1") ? [text.slice(0, -3)] : text.startsWith("machdep.cpu") ? text.split(/[:\s]+/) : []));
       return instructionsOf(new Set(flags));
     }
   } catch {
