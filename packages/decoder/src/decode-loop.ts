@@ -145,8 +145,7 @@ export class DecodeLoop {
 
   /** Chooses the token after the last decode. Only inside `atEnd`: another sequence's decode replaces the logits. */
   sample(sampler: SamplerChain): number {
-    this.#lastLogits();
-    return sampler.sample(this.#context);
+    return sampler.sample(this.#context, this.#lastLogits());
   }
 
   /** `float32[V]` after the last decode, copied. Only inside `atEnd`. */

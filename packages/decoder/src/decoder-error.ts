@@ -6,6 +6,7 @@
  * - `context-full`: a prompt that is longer than the context
  * - `no-free-sequence`, `busy`, `disposed`: objects used at the wrong time
  * - `decode-failed`: llama.cpp refused or failed a batch
+ * - `no-token-fits`: the vocabulary or the sampling options have no token that the grammar allows
  */
 export type DecoderErrorCode =
   | "unsupported-platform"
@@ -20,7 +21,8 @@ export type DecoderErrorCode =
   | "no-free-sequence"
   | "busy"
   | "disposed"
-  | "decode-failed";
+  | "decode-failed"
+  | "no-token-fits";
 
 /** Every error that this package throws itself. A cancelled load throws the signal's own reason instead. */
 export class DecoderError extends Error {

@@ -1,0 +1,400 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadDecoder, type Decoder, type SamplingOptions, type Segment } from "../src/index.js";
+import { endOfText, imEnd, vocabularySize, writeTinyModel } from "./tiny-model.js";
+
+let directory: string;
+let decoder: Decoder;
+/** `float32[V]`: the logits after `prompt`. */
+let logits: Float32Array;
+
+/** Ends with a repetition: after "abcab" comes "c" if it goes on. */
+const prompt = textOf("xabcabcab");
+const draws = 700;
+
+function textOf(text: string): Segment[] {
+  return [{ type: "tokens", tokens: Int32Array.from(Buffer.from(text)) }];
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "sightline-sampling-"));
+  const file = path.join(directory, "flat.gguf");
+  // A small norm before the output makes a distribution in which many tokens have a chance.
+  await writeTinyModel(file, { seed: 11, outputNorm: 0.12 });
+  decoder = await loadDecoder(file, { contextLength: 128, maxSequences: 2 });
+  using sequence = decoder.createSequence();
+  logits = await sequence.logits(prompt);
+});
+afterAll(async () => {
+  await decoder[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+/** Tokens with their weights: what is left of a distribution after some steps. */
+type Left = { readonly id: number; readonly logit: number }[];
+
+function all(): Left {
+  return [...logits].map((logit, id) => ({ id, logit }));
+}
+
+function softmax(left: Left): Map<number, number> {
+  const highest = Math.max(...left.map(({ logit }) => logit));
+  const weights = left.map(({ logit }) => Math.exp(logit - highest));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return new Map(left.map(({ id }, i) => [id, (weights[i] ?? 0) / sum]));
+}
+
+function sorted(left: Left): Left {
+  return [...left].sort((a, b) => b.logit - a.logit);
+}
+
+const heat = (left: Left, temperature: number): Left => left.map(({ id, logit }) => ({ id, logit: logit / temperature }));
+
+/** Keeps entries, in order, until their probabilities reach a sum. */
+function untilSum(left: Left, of: Map<number, number>, sum: number, reached: (total: number, sum: number) => boolean): Left {
+  const kept: Left = [];
+  let total = 0;
+  for (const entry of left) {
+    kept.push(entry);
+    total += of.get(entry.id) ?? 0;
+    if (reached(total, sum)) break;
+  }
+  return kept;
+}
+
+/** One token after the prompt, for each of many seeds. */
+async function drawTokens(sampling: SamplingOptions, count: number = draws): Promise<number[]> {
+  using sequence = decoder.createSequence();
+  const drawn: number[] = [];
+  for (let seed = 0; seed < count; seed++) {
+    const { usage } = await collect(sequence.generate(prompt, { maxTokens: 1, ignoreEnd: true, sampling: { ...sampling, seed } }), drawn);
+    expect(usage.completionTokens).toBe(1);
+  }
+  return drawn;
+}
+
+async function collect(generation: ReturnType<ReturnType<Decoder["createSequence"]>["generate"]>, into: number[]): ReturnType<typeof resultOf> {
+  for await (const { tokenIds } of generation) into.push(...tokenIds);
+  return resultOf(generation);
+}
+const resultOf = (generation: ReturnType<ReturnType<Decoder["createSequence"]>["generate"]>): typeof generation.result => generation.result;
+
+/** Every drawn token must be possible, and every likely one come about as often as it should: within five standard deviations, and three more for rare ones. */
+function expectDrawnFrom(drawn: readonly number[], expected: ReadonlyMap<number, number>): void {
+  const counts = new Map<number, number>();
+  for (const id of drawn) counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const id of counts.keys()) expect(expected.get(id) ?? 0, `token ${id}`).toBeGreaterThan(0);
+  for (const [id, p] of expected) {
+    const error = Math.abs((counts.get(id) ?? 0) - p * drawn.length);
+    expect(error, `token ${id} of probability ${p}`).toBeLessThanOrEqual(5 * Math.sqrt(p * (1 - p) * drawn.length) + 3);
+  }
+}
+
+const likeliest = (left: Left): number => sorted(left)[0]?.id ?? -1;
+
+describe("each step gives the distribution that it says", () => {
+  it("temperature", async () => {
+    expectDrawnFrom(await drawTokens({ temperature: 0.7 }), softmax(heat(all(), 0.7)));
+    expectDrawnFrom(await drawTokens({ temperature: 1.6 }), softmax(heat(all(), 1.6)));
+  });
+
+  it("topK", async () => {
+    expectDrawnFrom(await drawTokens({ topK: 5 }), softmax(sorted(all()).slice(0, 5)));
+  });
+
+  it("topP", async () => {
+    const kept = untilSum(sorted(all()), softmax(all()), 0.3, (total, sum) => total >= sum);
+    expect(kept.length).toBeGreaterThan(1);
+    expectDrawnFrom(await drawTokens({ topP: 0.3 }), softmax(kept));
+  });
+
+  it("minP", async () => {
+    const p = softmax(all());
+    const kept = all().filter(({ id }) => (p.get(id) ?? 0) >= 0.2 * Math.max(...p.values()));
+    expect(kept.length).toBeGreaterThan(1);
+    expectDrawnFrom(await drawTokens({ minP: 0.2 }), softmax(kept));
+  });
+
+  it("minKeep, which goes before", async () => {
+    expectDrawnFrom(await drawTokens({ topP: 1e-4, minKeep: 4 }), softmax(sorted(all()).slice(0, 4)));
+    expectDrawnFrom(await drawTokens({ minP: 1, minKeep: 3 }), softmax(sorted(all()).slice(0, 3)));
+  });
+
+  it("typicalP: not always the likeliest", async () => {
+    const p = softmax(all());
+    const entropy = [...p.values()].reduce((sum, value) => sum - value * Math.log(value), 0);
+    const strangeness = ({ id }: { id: number }): number => Math.abs(-Math.log(p.get(id) ?? 0) - entropy);
+    const kept = untilSum(all().sort((a, b) => strangeness(a) - strangeness(b)), p, 0.1, (total, sum) => total > sum);
+    expect(kept.some(({ id }) => id === likeliest(all()))).toBe(false);
+    expectDrawnFrom(await drawTokens({ typicalP: 0.1 }), softmax(kept));
+  });
+
+  it("topNSigma", async () => {
+    const mean = logits.reduce((a, b) => a + b, 0) / logits.length;
+    const deviation = Math.sqrt(logits.reduce((sum, x) => sum + (x - mean) ** 2, 0) / logits.length);
+    const highest = Math.max(...logits);
+    const kept = all().filter(({ logit }) => logit >= highest - deviation);
+    expect(kept.length).toBeGreaterThan(1);
+    expect(kept.length).toBeLessThan(vocabularySize);
+    expectDrawnFrom(await drawTokens({ topNSigma: 1 }), softmax(kept));
+  });
+
+  it("xtc: always, never, and about half of the time", async () => {
+    const top = sorted(all()).slice(0, 6);
+    const p = softmax(top);
+    const threshold = 0.15;
+    const above = top.filter(({ id }) => (p.get(id) ?? 0) >= threshold).length;
+    expect(above).toBeGreaterThan(1);
+    const without = softmax(top.slice(above - 1));
+    expectDrawnFrom(await drawTokens({ topK: 6, xtc: { probability: 1, threshold } }), without);
+    expectDrawnFrom(await drawTokens({ topK: 6, xtc: { probability: 0, threshold } }), p);
+    const dropped = new Set(top.slice(0, above - 1).map(({ id }) => id));
+    const kept = (await drawTokens({ topK: 6, xtc: { probability: 0.5, threshold } })).filter((id) => dropped.has(id)).length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(0.7 * draws);
+  });
+
+  it("dynamicTemperature: by the entropy of what is left", async () => {
+    const top = sorted(all()).slice(0, 8);
+    const p = [...softmax(top).values()];
+    const entropy = p.reduce((sum, value) => sum - value * Math.log(value), 0) / Math.log(8);
+    const temperature = 0.5 + (1.5 - 0.5) * entropy ** 2;
+    const drawn = await drawTokens({ topK: 8, temperature: 1, dynamicTemperature: { range: 0.5, exponent: 2 } });
+    expectDrawnFrom(drawn, softmax(heat(top, temperature)));
+  });
+
+  it("repeat, frequency and presence penalties, over the prompt's last tokens", async () => {
+    const counts = new Map<number, number>();
+    for (const id of Buffer.from("abcabcab")) counts.set(id, (counts.get(id) ?? 0) + 1);
+    const penalised = all().map(({ id, logit }) => {
+      const count = counts.get(id);
+      if (count === undefined) return { id, logit };
+      return { id, logit: (logit <= 0 ? logit * 1.5 : logit / 1.5) - count * 0.4 - 0.8 };
+    });
+    const drawn = await drawTokens({ temperature: 1, repeatPenalty: 1.5, frequencyPenalty: 0.4, presencePenalty: 0.8, repeatLastN: 8 });
+    expectDrawnFrom(drawn, softmax(penalised));
+    const preferred = [...softmax(all().map(({ id, logit }) => ({ id, logit: logit + (counts.has(id) ? 6 : 0) })))];
+    expectDrawnFrom(await drawTokens({ temperature: 1, presencePenalty: -6, repeatLastN: 8 }), new Map(preferred));
+  });
+
+  it("dry: the token that would go on with a repetition loses, unless a breaker stands between", async () => {
+    const [a, c] = [..."ac"].map((letter) => letter.charCodeAt(0));
+    const biased = { [c ?? 0]: 12 };
+    const left = all().map(({ id, logit }) => ({ id, logit: logit + (id === c ? 12 : 0) }));
+    // "abcab" has come before "ab": five tokens repeat, two of them for free.
+    const penalised = left.map(({ id, logit }) => ({ id, logit: logit - (id === c ? 1.1 * 1.5 ** 3 : 0) }));
+    const dry = { multiplier: 1.1, base: 1.5, allowedLength: 2, lastN: 20 };
+    expectDrawnFrom(await drawTokens({ temperature: 4, logitBias: biased, dry }), softmax(heat(penalised, 4)));
+    expectDrawnFrom(await drawTokens({ temperature: 4, logitBias: biased, dry: { ...dry, sequenceBreakers: [String.fromCharCode(a ?? 0)] } }), softmax(heat(left, 4)));
+  });
+
+  it("mirostat 2: the first token from those no more surprising than twice tau", async () => {
+    const p = softmax(all());
+    const tau = 2.5;
+    const kept = all().filter(({ id }) => -Math.log2(p.get(id) ?? 0) <= 2 * tau);
+    expect(kept.length).toBeGreaterThan(1);
+    expect(kept.length).toBeLessThan(vocabularySize);
+    expectDrawnFrom(await drawTokens({ mirostat: { version: 2, tau } }), softmax(kept));
+  });
+
+  it("mirostat 1: the first token from the k likeliest, k from the slope of the first hundred", async () => {
+    const top = sorted(all());
+    const p = softmax(all());
+    let [both, squares] = [0, 0];
+    for (let i = 0; i < 99; i++) {
+      const t = Math.log((i + 2) / (i + 1));
+      both += t * Math.log((p.get(top[i]?.id ?? -1) ?? 0) / (p.get(top[i + 1]?.id ?? -1) ?? 1));
+      squares += t * t;
+    }
+    const slope = both / squares;
+    const tau = 2;
+    const k = (((slope - 1) * 2 ** (2 * tau)) / (1 - vocabularySize ** -(slope - 1))) ** (1 / slope);
+    expect(k).toBeGreaterThan(2);
+    expectDrawnFrom(await drawTokens({ mirostat: { version: 1, tau } }), softmax(top.slice(0, Math.trunc(k))));
+  });
+
+  it("adaptiveP: tokens near the target probability are preferred to the likeliest", async () => {
+    const top = sorted(all()).slice(0, 6);
+    const p = [...softmax(top).values()];
+    const drawn = await drawTokens({ topK: 6, adaptiveP: { target: p[5] ?? 0, decay: 0.5 } });
+    const often = (id: number | undefined): number => drawn.filter((other) => other === id).length;
+    expect(drawn.every((id) => top.some((entry) => entry.id === id))).toBe(true);
+    expect(often(top[5]?.id)).toBeGreaterThan(often(top[0]?.id));
+  });
+
+  it("all together in llama.cpp's order: penalties, top-k, top-p, min-p, temperature", async () => {
+    const penalised = all().map(({ id, logit }) => ({ id, logit: logit - (Buffer.from("abcabcab").includes(id) ? 3 : 0) }));
+    const top = sorted(penalised).slice(0, 12);
+    const kept = untilSum(top, softmax(top), 0.8, (total, sum) => total >= sum);
+    const p = softmax(kept);
+    const last = kept.filter(({ id }) => (p.get(id) ?? 0) >= 0.3 * Math.max(...p.values()));
+    expect(last.length).toBeGreaterThan(1);
+    expect(last.length).toBeLessThan(kept.length);
+    const drawn = await drawTokens({ presencePenalty: 3, repeatLastN: 8, topK: 12, topP: 0.8, minP: 0.3, temperature: 2.5 });
+    expectDrawnFrom(drawn, softmax(heat(last, 2.5)));
+  });
+});
+
+describe("logit bias", () => {
+  it("forces and bans tokens", async () => {
+    expect(await drawTokens({ logitBias: { 65: 100 } }, 3)).toEqual([65, 65, 65]);
+    const [first, second] = sorted(all());
+    expect(await drawTokens({}, 1)).toEqual([first?.id]);
+    expect(await drawTokens({ logitBias: new Map([[first?.id ?? 0, Number.NEGATIVE_INFINITY]]) }, 1)).toEqual([second?.id]);
+  });
+
+  it("moves the odds by its exponential", async () => {
+    const biased = all().map(({ id, logit }) => ({ id, logit: logit + (id === 200 ? 4 : 0) }));
+    expectDrawnFrom(await drawTokens({ temperature: 1, logitBias: { 200: 4 } }), softmax(biased));
+  });
+
+  it("works beside mirostat", async () => {
+    expect(await drawTokens({ mirostat: { version: 2 }, logitBias: { 65: 500 } }, 3)).toEqual([65, 65, 65]);
+  });
+
+  it("of every token is refused, and so is one outside the vocabulary", async () => {
+    const everything = new Map(Array.from({ length: vocabularySize }, (_, id) => [id, Number.NEGATIVE_INFINITY]));
+    await expect(drawTokens({ logitBias: everything }, 1)).rejects.toMatchObject({ code: "bad-option", message: expect.stringContaining("at least one token that is allowed") });
+    await expect(drawTokens({ logitBias: { [vocabularySize]: 1 } }, 1)).rejects.toThrow(`logitBias: expected token ids from 0 to ${vocabularySize - 1}, got ${vocabularySize}`);
+  });
+
+  it("bans the tokens that the model says must not be generated", async () => {
+    const file = path.join(directory, "suppressing.gguf");
+    const banned = sorted(all()).slice(0, 3).map(({ id }) => id);
+    await writeTinyModel(file, {
+      seed: 11,
+      outputNorm: 0.12,
+      tweak: (metadata) => metadata.set("tokenizer.ggml.suppress_tokens", { type: "array", of: "int32", value: banned }),
+    });
+    await using suppressing = await loadDecoder(file, { contextLength: 128, maxSequences: 2 });
+    using sequence = suppressing.createSequence();
+    const drawn: number[] = [];
+    await collect(sequence.generate(prompt, { maxTokens: 1, ignoreEnd: true }), drawn);
+    expect(drawn).toEqual([sorted(all())[3]?.id]);
+  });
+});
+
+describe("the seed", () => {
+  const many: SamplingOptions = { temperature: 1.4, topK: 200, xtc: { probability: 0.5 }, dry: { multiplier: 0.8 }, minP: 0.001 };
+  it.each<[string, SamplingOptions]>([
+    ["a chain of many steps", many],
+    ["mirostat 1", { mirostat: { version: 1 } }],
+    ["mirostat 2", { mirostat: { version: 2 } }],
+    ["adaptive p", { adaptiveP: { target: 0.2 } }],
+  ])("decides what %s says", async (_, sampling) => {
+    using sequence = decoder.createSequence();
+    const say = async (seed: number): Promise<number[]> => {
+      const ids: number[] = [];
+      await collect(sequence.generate(prompt, { maxTokens: 30, ignoreEnd: true, sampling: { ...sampling, seed } }), ids);
+      return ids;
+    };
+    const once = await say(1);
+    expect(await say(1)).toEqual(once);
+    expect(await say(2)).not.toEqual(once);
+  });
+});
+
+describe("log-probabilities", () => {
+  const spelling = (id: number): number[] => (id === endOfText ? [...Buffer.from("<|endoftext|>")] : id === imEnd ? [...Buffer.from("<|im_end|>")] : [...Buffer.from(decoder.tokenText(id))]);
+
+  it("are a softmax of the raw logits, whatever the sampling does, with the likeliest tokens first", async () => {
+    using sequence = decoder.createSequence();
+    const p = softmax(all());
+    const { logprobs = [] } = await sequence.generate(prompt, { maxTokens: 1, logprobs: 7, ignoreEnd: true, sampling: { temperature: 3, topK: 2, logitBias: { 65: 900 } } }).result;
+    expect(logprobs).toHaveLength(1);
+    const [{ id, logprob, text, bytes, top } = { id: -1, logprob: 0, text: "", bytes: [], top: [] }] = logprobs;
+    expect({ id, text, bytes }).toEqual({ id: 65, text: "A", bytes: [65] });
+    expect(logprob).toBeCloseTo(Math.log(p.get(65) ?? 0), 9);
+    expect(top.map((entry) => entry.id)).toEqual(sorted(all()).slice(0, 7).map((entry) => entry.id));
+    for (const entry of top) {
+      expect(entry.logprob).toBeCloseTo(Math.log(p.get(entry.id) ?? 0), 9);
+      if (entry.id < 128 || entry.id >= 256) expect(entry.bytes).toEqual(spelling(entry.id));
+    }
+  });
+
+  it("come for each token, in chunks and in the result, and equal those of the logits after the text so far", async () => {
+    using sequence = decoder.createSequence();
+    const generation = sequence.generate(prompt, { maxTokens: 12, logprobs: 0, ignoreEnd: true, stop: ["never there"], sampling: { temperature: 1.2, seed: 3 } });
+    const ids: number[] = [];
+    const inChunks = [];
+    for await (const chunk of generation) {
+      ids.push(...chunk.tokenIds);
+      expect(chunk.logprobs?.map(({ id }) => id)).toEqual(chunk.tokenIds);
+      inChunks.push(...(chunk.logprobs ?? []));
+    }
+    const { logprobs = [] } = await generation.result;
+    expect(logprobs).toEqual(inChunks);
+    expect(logprobs.map(({ id }) => id)).toEqual(ids);
+    expect(logprobs.every(({ top }) => top.length === 0)).toBe(true);
+    using other = decoder.createSequence();
+    for (const [i, { logprob }] of logprobs.entries()) {
+      const raw = await other.logits([...prompt, { type: "tokens", tokens: Int32Array.from(ids.slice(0, i)) }]);
+      const highest = Math.max(...raw);
+      const normaliser = highest + Math.log(raw.reduce((sum, x) => sum + Math.exp(x - highest), 0));
+      expect(logprob).toBeCloseTo((raw[ids[i] ?? 0] ?? 0) - normaliser, 3);
+    }
+  });
+
+  it("are absent where nobody asked", async () => {
+    using sequence = decoder.createSequence();
+    const generation = sequence.generate(prompt, { maxTokens: 2 });
+    for await (const chunk of generation) expect(chunk).not.toHaveProperty("logprobs");
+    expect(await generation.result).not.toHaveProperty("logprobs");
+  });
+});
+
+describe("values that are refused before llama.cpp sees them", () => {
+  it.each<[unknown, string]>([
+    [{ temperature: Number.NaN }, "sampling.temperature: expected a number from 0 to 1000000, got NaN"],
+    [{ temperature: -1 }, "got -1"],
+    [{ temperature: "1" }, "got 1"],
+    [{ topK: 0 }, "sampling.topK: expected an integer from 1 up, got 0"],
+    [{ topP: 0 }, "sampling.topP"],
+    [{ topP: 1.1 }, "sampling.topP"],
+    [{ minP: -0.1 }, "sampling.minP"],
+    [{ typicalP: 0 }, "sampling.typicalP"],
+    [{ topNSigma: -1 }, "sampling.topNSigma"],
+    [{ minKeep: 1.5 }, "sampling.minKeep"],
+    [{ xtc: { probability: 2 } }, "sampling.xtc.probability: expected a number from 0 to 1, got 2"],
+    [{ xtc: {} }, "sampling.xtc.probability"],
+    [{ xtc: { probability: 1, threshold: 0.7 } }, "sampling.xtc.threshold"],
+    [{ xtc: 1 }, "sampling.xtc: expected an object, got 1"],
+    [{ dynamicTemperature: { range: Number.POSITIVE_INFINITY } }, "dynamicTemperature.range"],
+    [{ temperature: 0, dynamicTemperature: { range: 1 } }, "sampling.temperature: expected a number above 0 beside dynamicTemperature"],
+    [{ repeatPenalty: 0 }, "sampling.repeatPenalty"],
+    [{ frequencyPenalty: Number.NaN }, "sampling.frequencyPenalty"],
+    [{ presencePenalty: 101 }, "sampling.presencePenalty"],
+    [{ repeatLastN: -1 }, "sampling.repeatLastN"],
+    [{ dry: { multiplier: 0 } }, "sampling.dry.multiplier"],
+    [{ dry: { multiplier: 1, base: 0.5 } }, "sampling.dry.base"],
+    [{ dry: { multiplier: 1, allowedLength: 0 } }, "sampling.dry.allowedLength"],
+    [{ dry: { multiplier: 1, sequenceBreakers: [""] } }, "sampling.dry.sequenceBreakers"],
+    [{ dry: { multiplier: 1, sequenceBreakers: ["é".repeat(21)] } }, "1 to 40 bytes"],
+    [{ mirostat: { version: 3 } }, "sampling.mirostat.version: expected 1 or 2, got 3"],
+    [{ mirostat: { version: 2, tau: -1 } }, "sampling.mirostat.tau"],
+    [{ mirostat: { version: 2 }, topK: 4 }, "sampling.topK: expected nothing beside mirostat"],
+    [{ temperature: 0, mirostat: { version: 1 } }, "above 0 beside mirostat"],
+    [{ adaptiveP: { target: 0.5, decay: 1 } }, "sampling.adaptiveP.decay"],
+    [{ adaptiveP: { target: -1 } }, "sampling.adaptiveP.target"],
+    [{ logitBias: { 3: Number.NaN } }, "sampling.logitBias[3]: expected a number from -1000 to 1000, or -Infinity, got NaN"],
+    [{ logitBias: { 3: Number.POSITIVE_INFINITY } }, "got Infinity"],
+    [{ logitBias: { "-1": 1 } }, "token ids as keys, got -1"],
+    [{ logitBias: { hello: 1 } }, "token ids as keys, got hello"],
+    [{ logitBias: [1] }, "sampling.logitBias: expected a Map or an object"],
+    [{ seed: 4294967295 }, "sampling.seed"],
+    [{ tempreature: 1 }, "sampling.tempreature: expected one of the options temperature,"],
+    [null, "sampling: expected an object, got null"],
+  ])("%j", (sampling, message) => {
+    using sequence = decoder.createSequence();
+    expect(() => sequence.generate(prompt, { sampling: sampling as never })).toThrow(message);
+  });
+
+  it("a count of log-probabilities that is none", () => {
+    using sequence = decoder.createSequence();
+    for (const logprobs of [-1, 101, Number.NaN, true]) {
+      expect(() => sequence.generate(prompt, { logprobs: logprobs as never })).toThrow("logprobs: expected an integer from 0 to 100");
+    }
+  });
+});
