@@ -2,6 +2,7 @@
  * What went wrong, for programs:
  * - `unsupported-platform`, `library-missing`, `library-mismatch`: llama.cpp itself cannot be used; the message names the package to install
  * - `bad-model-file`, `unsupported-model`, `model-load-failed`: the GGUF
+ * - `bad-adapter-file`: a LoRA adapter
  * - `bad-option`, `bad-input`: the caller's values
  * - `context-full`: a prompt that is longer than the context
  * - `no-free-sequence`, `busy`, `disposed`: objects used at the wrong time
@@ -15,6 +16,7 @@ export type DecoderErrorCode =
   | "bad-model-file"
   | "unsupported-model"
   | "model-load-failed"
+  | "bad-adapter-file"
   | "bad-option"
   | "bad-input"
   | "context-full"

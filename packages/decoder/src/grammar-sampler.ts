@@ -1,7 +1,6 @@
 import { silentTokenBits } from "./abi/llama-v0.4.0-sampling.js";
 import { Candidates } from "./candidates.js";
 import { DecoderError } from "./decoder-error.js";
-import type { CheckedGrammar } from "./gbnf/check-grammar.js";
 import { zeroTerminated, type Llama, type Pointer } from "./native-bindings.js";
 import type { Vocabulary } from "./vocabulary.js";
 
@@ -21,16 +20,17 @@ export class GrammarSampler {
   #grammar: Pointer | undefined;
 
   /**
+   * @param grammar checked by `checkGrammar`
    * @param banned tokens that the chain never chooses
    * @throws DecoderError `bad-option` when llama.cpp does not take the grammar
    */
-  constructor(llama: Llama, vocabulary: Vocabulary, grammar: CheckedGrammar, banned: Iterable<number>) {
+  constructor(llama: Llama, vocabulary: Vocabulary, grammar: string, banned: Iterable<number>) {
     this.#llama = llama;
     this.#vocabulary = vocabulary;
     this.#candidates = new Candidates(vocabulary.size);
-    // llama.cpp matches a control token by its spelling, though it gives no text: it may only come where the grammar names it.
-    this.#forbidden = new Set([...banned, ...(grammar.namesTokens ? [] : silentTokensOf(llama, vocabulary))]);
-    const native = llama.sampling.grammar(vocabulary.native, zeroTerminated(grammar.source), zeroTerminated("root"));
+    // llama.cpp matches a control token by its spelling, though it gives no text.
+    this.#forbidden = new Set([...banned, ...silentTokensOf(llama, vocabulary)]);
+    const native = llama.sampling.grammar(vocabulary.native, zeroTerminated(grammar), zeroTerminated("root"));
     if (native === null) throw new DecoderError("bad-option", "generate: grammar: llama.cpp does not take this grammar; it says why on the standard error");
     this.#grammar = native;
   }

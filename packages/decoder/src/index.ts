@@ -1,4 +1,6 @@
 export { loadDecoder, type Decoder, type DecoderInfo } from "./decoder.js";
+export type { CacheType } from "./gpu-layers.js";
+export type { LoraAdapter } from "./lora-adapters.js";
 export type { DecoderOptions } from "./decoder-options.js";
 export { DecoderError, type DecoderErrorCode } from "./decoder-error.js";
 export type { Generation, GenerationChunk, GenerationResult, GenerateOptions } from "./generation.js";

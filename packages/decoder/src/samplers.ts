@@ -1,5 +1,4 @@
 import { DecoderError } from "./decoder-error.js";
-import type { CheckedGrammar } from "./gbnf/check-grammar.js";
 import { GrammarSampler } from "./grammar-sampler.js";
 import { addressOf, floatsAt, zeroTerminated, type Llama, type Pointer } from "./native-bindings.js";
 import { int32View } from "./native-sampling.js";
@@ -16,8 +15,8 @@ export interface ChainParts {
   readonly sampling: Sampling;
   /** Its last tokens count as said already. */
   readonly prompt: Prompt;
-  /** What the text must be. */
-  readonly grammar?: CheckedGrammar | undefined;
+  /** What the text must be; checked by `checkGrammar`. */
+  readonly grammar?: string | undefined;
   /** How many of the most likely tokens are noted beside each chosen one; not even that one when left out. */
   readonly topLogprobs?: number | undefined;
 }

@@ -2,7 +2,7 @@ import { CacheContents } from "./cache-contents.js";
 import type { DecodeLoop, Lane } from "./decode-loop.js";
 import { DecoderError } from "./decoder-error.js";
 import { generateText } from "./generate-text.js";
-import { checkGrammar, type CheckedGrammar } from "./gbnf/check-grammar.js";
+import { checkGrammar } from "./gbnf/check-grammar.js";
 import { jsonSchemaGrammar } from "./gbnf/json-schema-grammar.js";
 import { GenerationStream, type GenerateOptions, type Generation } from "./generation.js";
 import type { Llama } from "./native-bindings.js";
@@ -49,7 +49,7 @@ export class Sequence implements Disposable {
     const { llama, loop, vocabulary, contextLength } = this.#host;
     const { maxTokens, stop, ignoreEnd } = checkOptions(options);
     const sampling = resolveSampling(options.sampling);
-    const grammar = readGrammar(options, vocabulary);
+    const grammar = readGrammar(options);
     const topLogprobs = options.logprobs;
     const prompt = this.#readPrompt("generate", segments);
     let left = false;
@@ -138,11 +138,11 @@ export class Sequence implements Disposable {
 }
 
 /** The grammar that the options ask for, checked. */
-function readGrammar({ grammar, jsonSchema, ignoreEnd }: GenerateOptions, vocabulary: Vocabulary): CheckedGrammar | undefined {
+function readGrammar({ grammar, jsonSchema, ignoreEnd }: GenerateOptions): string | undefined {
   if (grammar === undefined && jsonSchema === undefined) return undefined;
   if (grammar !== undefined && jsonSchema !== undefined) throw new DecoderError("bad-option", "generate: expected a grammar or a jsonSchema, got both");
   if (ignoreEnd === true) throw new DecoderError("bad-option", "generate: ignoreEnd: expected false beside a grammar or jsonSchema, which have an end");
-  return checkGrammar(grammar ?? jsonSchemaGrammar(jsonSchema), vocabulary);
+  return checkGrammar(grammar ?? jsonSchemaGrammar(jsonSchema));
 }
 
 function checkOptions({ maxTokens, stop = [], signal, ignoreEnd = false, logprobs }: GenerateOptions): { maxTokens: number; stop: readonly string[]; ignoreEnd: boolean } {

@@ -1,19 +1,6 @@
 import { DecoderError } from "../decoder-error.js";
 import { GbnfParser, GbnfProblem, maxRepetitions, type GbnfNode, type GbnfRule, type GbnfSequence } from "./gbnf-parser.js";
 
-/** A grammar that llama.cpp takes. */
-export interface CheckedGrammar {
-  readonly source: string;
-  /** Whether it asks for tokens by name or id (`<...>`), not only for text. */
-  readonly namesTokens: boolean;
-}
-
-/** What a grammar's tokens are looked up in. */
-interface TokenLookup {
-  readonly size: number;
-  tokenize(text: string, options: { readonly specials: boolean }): Int32Array;
-}
-
 const longestSource = 1024 * 1024;
 
 /** Symbols that all repetitions together may be written out to; llama.cpp keeps each as 8 bytes. */
@@ -24,17 +11,17 @@ const mostRules = 10_000;
 
 /**
  * Checks a GBNF grammar before llama.cpp sees it: llama.cpp would print the problem, or end the process.
+ * @returns the grammar
  * @throws DecoderError `bad-option` with line and column
  */
-export function checkGrammar(source: unknown, vocabulary: TokenLookup): CheckedGrammar {
+export function checkGrammar(source: unknown): string {
   if (typeof source !== "string") throw new DecoderError("bad-option", `generate: grammar: expected a string in GBNF, got ${typeof source}`);
   if (source.length > longestSource) throw new DecoderError("bad-option", `generate: grammar: expected at most ${longestSource} characters, got ${source.length}`);
   try {
     const nul = source.indexOf("\0");
     if (nul >= 0) throw new GbnfProblem("expected no NUL character", nul);
-    const parser = new GbnfParser(source);
     const rules = new Map<string, GbnfRule>();
-    for (const rule of parser.rules()) {
+    for (const rule of new GbnfParser(source).rules()) {
       if (rules.has(rule.name)) throw new GbnfProblem(`expected one rule "${rule.name}", got two`, rule.at);
       if (rules.size === mostRules) throw new GbnfProblem(`expected at most ${mostRules} rules`, rule.at);
       rules.set(rule.name, rule);
@@ -43,12 +30,7 @@ export function checkGrammar(source: unknown, vocabulary: TokenLookup): CheckedG
     checkReferences(rules);
     checkSize(rules);
     checkLeftRecursion(rules);
-    for (const { text, id, at } of parser.tokens) {
-      if (id === undefined ? vocabulary.tokenize(text, { specials: true }).length !== 1 : id >= vocabulary.size) {
-        throw new GbnfProblem(`expected one token of the vocabulary, got ${text}`, at);
-      }
-    }
-    return { source, namesTokens: parser.tokens.length > 0 };
+    return source;
   } catch (error) {
     if (!(error instanceof GbnfProblem)) throw error;
     const before = source.slice(0, error.at).split(/\r\n|\r|\n/);

@@ -1,6 +1,6 @@
 /** A part of a rule. */
 export type GbnfNode =
-  /** One character of a literal or a class, `.`, or a token. */
+  /** One character: of a class, or `.`. */
   | { readonly type: "symbol" }
   | { readonly type: "rule"; readonly name: string; readonly at: number }
   | { readonly type: "group"; readonly alternatives: readonly GbnfSequence[] }
@@ -15,13 +15,6 @@ export interface GbnfRule {
   readonly name: string;
   readonly at: number;
   readonly alternatives: readonly GbnfSequence[];
-}
-
-/** `<name>` or `<[id]>` in a grammar. */
-export interface GbnfToken {
-  readonly text: string;
-  readonly id: number | undefined;
-  readonly at: number;
 }
 
 /** A problem in a grammar, and the offset where it was met. */
@@ -44,7 +37,6 @@ const hexDigits: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /** Reads a GBNF grammar as llama.cpp's parser does. Throws GbnfProblem. */
 export class GbnfParser {
-  readonly tokens: GbnfToken[] = [];
   readonly #source: string;
   #at = 0;
   #nesting = 0;
@@ -96,7 +88,8 @@ export class GbnfParser {
     const char = this.#source[this.#at];
     if (char === '"') return this.#literal();
     if (char === "[") return this.#charClass();
-    if (char === "<" || char === "!") return this.#token();
+    // llama.cpp forgets about a token element inside another token's characters: it offers that token, and ends the process when it is taken.
+    if (char === "<" || char === "!") throw this.#problem("tokens by name or id, <...>, are not supported; write their text");
     if (this.#take(".")) return { type: "symbol" };
     if (char === "(") return this.#group();
     const at = this.#at;
@@ -136,16 +129,6 @@ export class GbnfParser {
       const high = this.#char('the "]" of a character class');
       if (high < low) throw this.#problem("expected a range from a lower to a higher character");
     }
-    return { type: "symbol" };
-  }
-
-  #token(): GbnfNode {
-    const at = this.#at;
-    this.#take("!");
-    const match = /^<(?:\[(\d{1,9})\]|[^>\0]*)>/.exec(this.#source.slice(this.#at, this.#at + 1024));
-    if (match === null) throw this.#problem("expected a token: <name> or <[id]>");
-    this.#at += match[0].length;
-    this.tokens.push({ text: match[0], id: match[1] === undefined ? undefined : Number(match[1]), at });
     return { type: "symbol" };
   }
 
