@@ -28,6 +28,8 @@ const mirostatTokens = 100;
 export class SamplerChain {
   /** The log-probabilities at the last `sample`, where they were asked for. */
   logprob: GeneratedTokenLogprob | undefined;
+  /** Whether it takes the greatest logit as they come, and so needs no look at them before: it never sorts. */
+  readonly onlyCompares: boolean;
   readonly #llama: Llama;
   readonly #vocabulary: Vocabulary;
   readonly #topLogprobs: number | undefined;
@@ -52,6 +54,7 @@ export class SamplerChain {
     try {
       const biases = mergeBiases(llama, vocabulary, sampling.logitBias);
       if (biases.size > 0) llama.sampler_chain_add(chain, llama.sampling.logitBias(vocabulary.size, biases.size, nativeBiases(biases)));
+      this.onlyCompares = biases.size === 0 && grammar === undefined && topLogprobs === undefined && isPlainlyGreedy(sampling);
       const remembered = sampling.mirostat === undefined ? addSteps(llama, chain, vocabulary.size, sampling, dry) : addMirostat(llama, chain, vocabulary.size, sampling);
       if (remembered > 0) {
         const recent = prompt.runs.flatMap((run) => (run.type === "tokens" ? [...run.tokens.subarray(-remembered)] : []));
@@ -67,11 +70,11 @@ export class SamplerChain {
 
   /**
    * Chooses a token from the last logits of the context's last decode, and remembers it.
-   * @param logits where these logits are, `float32[V]`
+   * @param logits where these logits are, `float32[V]`; may be left out where it `onlyCompares`
    */
-  sample(context: Pointer, logits: Pointer): number {
+  sample(context: Pointer, logits?: Pointer): number {
     if (this.#chain === undefined) throw new DecoderError("disposed", "SamplerChain: used after dispose");
-    if (this.#grammar === undefined && this.#topLogprobs === undefined) return this.#llama.sampler_sample(this.#chain, context, -1);
+    if (logits === undefined || (this.#grammar === undefined && this.#topLogprobs === undefined)) return this.#llama.sampler_sample(this.#chain, context, -1);
     const values = floatsAt(logits, this.#vocabulary.size);
     const token = this.#grammar === undefined ? this.#llama.sampler_sample(this.#chain, context, -1) : this.#grammar.sample(this.#chain, values);
     if (this.#topLogprobs !== undefined) this.logprob = tokenLogprob(this.#vocabulary, values, token, this.#topLogprobs);
@@ -84,6 +87,13 @@ export class SamplerChain {
     this.#llama.sampler_free(this.#chain);
     this.#chain = undefined;
   }
+}
+
+/** Nothing but the choice of the greatest logit. */
+function isPlainlyGreedy(sampling: Sampling): boolean {
+  const { temperature, topK, topP, minP, typicalP, topNSigma, xtc, dry, repeatPenalty, frequencyPenalty, presencePenalty } = sampling;
+  const keepsAll = topK === 0 && topP === 1 && minP === 0 && typicalP === 1 && topNSigma === 0 && xtc === undefined;
+  return temperature === 0 && keepsAll && dry === undefined && repeatPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0;
 }
 
 /** Everything but mirostat; returns how many of the prompt's last tokens the steps look at. */
