@@ -84,23 +84,19 @@ describe("a LoRA adapter of rank 1", () => {
 });
 
 describe("adapters that are refused", () => {
-  const refuse = async (file: string, message: string | RegExp): Promise<void> => {
-    await expect(loadDecoder(model, { contextLength: 32, loraAdapters: [{ path: file }] })).rejects.toMatchObject({
-      code: "bad-adapter-file",
-      message: typeof message === "string" ? expect.stringContaining(message) : expect.stringMatching(message),
-    });
-  };
+  const load = (file: string): Promise<unknown> => loadDecoder(model, { contextLength: 32, loraAdapters: [{ path: file }] });
+  const refused = (message: string | RegExp): object => ({ code: "bad-adapter-file", message: typeof message === "string" ? expect.stringContaining(message) : expect.stringMatching(message) });
 
   it("because of another width", async () => {
-    await refuse(await writeAdapter("wide.gguf", pair("output.weight", [1, 32], [vocabularySize, 1])), "does not fit the model: llama_adapter_lora_init: failed to apply lora adapter: tensor 'output.weight' has incorrect shape");
+    await expect(load(await writeAdapter("wide.gguf", pair("output.weight", [1, 32], [vocabularySize, 1])))).rejects.toMatchObject(refused("does not fit the model: llama_adapter_lora_init: failed to apply lora adapter: tensor 'output.weight' has incorrect shape"));
   });
 
   it("because of a tensor that the model does not have", async () => {
-    await refuse(await writeAdapter("foreign.gguf", pair("blk.9.attn_q.weight", [1, width], [width, 1])), "'blk.9.attn_q.weight' does not exist in base model");
+    await expect(load(await writeAdapter("foreign.gguf", pair("blk.9.attn_q.weight", [1, width], [width, 1])))).rejects.toMatchObject(refused("'blk.9.attn_q.weight' does not exist in base model"));
   });
 
   it("because of another architecture", async () => {
-    await refuse(await writeAdapter("llama.gguf", outputPair(), (m) => m.set("general.architecture", { type: "string", value: "llama" })), 'expected general.architecture "qwen3", this decoder\'s, got "llama"');
+    await expect(load(await writeAdapter("llama.gguf", outputPair(), (m) => m.set("general.architecture", { type: "string", value: "llama" })))).rejects.toMatchObject(refused('expected general.architecture "qwen3", this decoder\'s, got "llama"'));
   });
 
   it.each<[string, (metadata: Map<string, GgufValue>) => void, string]>([
@@ -109,24 +105,24 @@ describe("adapters that are refused", () => {
     ["alpha is no float32", (m) => m.set("adapter.lora.alpha", { type: "uint32", value: 1 }), "expected adapter.lora.alpha as a float32, got 1"],
     ["alpha is not a number", (m) => m.set("adapter.lora.alpha", { type: "float32", value: Number.NaN }), "adapter.lora.alpha as a float32, got NaN"],
   ])("because %s", async (_, tweak, message) => {
-    await refuse(await writeAdapter("odd.gguf", outputPair(), tweak), message);
+    await expect(load(await writeAdapter("odd.gguf", outputPair(), tweak))).rejects.toMatchObject(refused(message));
   });
 
   it("because the halves are not of one rank, or one is missing", async () => {
-    await refuse(await writeAdapter("ranks.gguf", pair("output.weight", [2, width], [vocabularySize, 3])), "of one rank, got [64, 2] and [3, ");
-    await refuse(await writeAdapter("embedding.gguf", pair("token_embd.weight", [vocabularySize, 2], [width, 3])), "of one rank");
-    await refuse(await writeAdapter("half.gguf", outputPair().slice(0, 1)), "expected its other half output.weight.lora_b");
-    await refuse(await writeAdapter("none.gguf", [{ name: "x", dtype: "F32", shape: [1], data: new Float32Array(1) }]), "expected tensors named *.lora_a and *.lora_b, got none");
+    await expect(load(await writeAdapter("ranks.gguf", pair("output.weight", [2, width], [vocabularySize, 3])))).rejects.toMatchObject(refused("of one rank, got [64, 2] and [3, "));
+    await expect(load(await writeAdapter("embedding.gguf", pair("token_embd.weight", [vocabularySize, 2], [width, 3])))).rejects.toMatchObject(refused("of one rank"));
+    await expect(load(await writeAdapter("half.gguf", outputPair().slice(0, 1)))).rejects.toMatchObject(refused("expected its other half output.weight.lora_b"));
+    await expect(load(await writeAdapter("none.gguf", [{ name: "x", dtype: "F32", shape: [1], data: new Float32Array(1) }]))).rejects.toMatchObject(refused("expected tensors named *.lora_a and *.lora_b, got none"));
   });
 
   it("because the file is none, is not there, or is cut short", async () => {
-    await refuse(at("nowhere.gguf"), "no such file");
+    await expect(load(at("nowhere.gguf"))).rejects.toMatchObject(refused("no such file"));
     await writeFile(at("text.gguf"), "not a GGUF file, but long enough for one");
-    await refuse(at("text.gguf"), 'magic "GGUF"');
+    await expect(load(at("text.gguf"))).rejects.toMatchObject(refused('magic "GGUF"'));
     const whole = await readFile(await writeAdapter("whole.gguf", outputPair()));
     for (const length of [30, 120, 300, whole.length - 400]) {
       await writeFile(at("cut.gguf"), whole.subarray(0, length));
-      await refuse(at("cut.gguf"), /truncated|corrupted/);
+      await expect(load(at("cut.gguf"))).rejects.toMatchObject(refused(/truncated|corrupted/));
     }
   });
 
