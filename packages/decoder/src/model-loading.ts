@@ -1,4 +1,4 @@
-import { llamaV040 as abi } from "./abi/llama-v0.4.0.js";
+import { splitModes } from "./abi/llama-v0.4.0-devices.js";
 import { DecoderError } from "./decoder-error.js";
 import {
   addressOf,
@@ -46,7 +46,7 @@ export async function loadModel(
       ...(gpuLayers === undefined ? {} : { n_gpu_layers: gpuLayers }),
       ...(split === undefined ? {} : { tensor_split: addressOf(split) }),
       ...(settings.mainGpu === undefined ? {} : { main_gpu: settings.mainGpu }),
-      ...(settings.splitMode === undefined ? {} : { split_mode: abi.splitModes[settings.splitMode] }),
+      ...(settings.splitMode === undefined ? {} : { split_mode: splitModes[settings.splitMode] }),
       progress_callback: progress ?? null,
     };
     return await withReason(

@@ -17,6 +17,9 @@ export const deviceFunctions: Readonly<Record<DeviceFunctionName, { readonly lib
 /** `ggml_backend_dev_type` values of graphics processors: with memory of their own, and integrated ones. */
 export const gpuDeviceTypes: ReadonlySet<number> = new Set([1, 2]);
 
+/** `llama_split_mode`. */
+export const splitModes: { readonly none: number; readonly layer: number; readonly row: number } = { none: 0, layer: 1, row: 2 };
+
 /** `llama_max_devices`: how many entries `tensor_split` must have. */
 export const maxDevices: Signature = ["size_t", []];
 

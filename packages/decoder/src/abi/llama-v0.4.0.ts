@@ -263,9 +263,6 @@ const multiAxisRopeTypes: ReadonlySet<number> = new Set([8, 24, 40]);
 /** `llama_flash_attn_type`. */
 const flashAttention: { readonly auto: number; readonly off: number; readonly on: number } = { auto: -1, off: 0, on: 1 };
 
-/** `llama_split_mode`. */
-const splitModes: { readonly none: number; readonly layer: number; readonly row: number } = { none: 0, layer: 1, row: 2 };
-
 /** `llama_vocab_type`: no tokenizer, and byte pairs. */
 const vocabType: { readonly none: number; readonly bytePairs: number } = { none: 0, bytePairs: 2 };
 
@@ -282,7 +279,6 @@ export const llamaV040: {
   readonly expectedContextDefaults: Defaults;
   readonly multiAxisRopeTypes: ReadonlySet<number>;
   readonly flashAttention: { readonly auto: number; readonly off: number; readonly on: number };
-  readonly splitModes: { readonly none: number; readonly layer: number; readonly row: number };
   readonly vocabType: { readonly none: number; readonly bytePairs: number };
 } = {
   release,
@@ -296,6 +292,5 @@ export const llamaV040: {
   expectedContextDefaults,
   multiAxisRopeTypes,
   flashAttention,
-  splitModes,
   vocabType,
 };
