@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadDecoder, type Decoder, type SamplingOptions, type Segment } from "../src/index.js";
-import { endOfText, imEnd, vocabularySize, writeTinyModel } from "./tiny-model.js";
+import { loadDecoder, type Decoder, type Generation, type GenerationResult, type SamplingOptions, type Segment } from "../src/index.js";
+import { vocabularySize, writeTinyModel } from "./tiny-model.js";
 
 let directory: string;
 let decoder: Decoder;
@@ -75,11 +75,10 @@ async function drawTokens(sampling: SamplingOptions, count: number = draws): Pro
   return drawn;
 }
 
-async function collect(generation: ReturnType<ReturnType<Decoder["createSequence"]>["generate"]>, into: number[]): ReturnType<typeof resultOf> {
+async function collect(generation: Generation, into: number[]): Promise<GenerationResult> {
   for await (const { tokenIds } of generation) into.push(...tokenIds);
-  return resultOf(generation);
+  return generation.result;
 }
-const resultOf = (generation: ReturnType<ReturnType<Decoder["createSequence"]>["generate"]>): typeof generation.result => generation.result;
 
 /**
  * What contradicts that tokens were drawn from a distribution: every one must be possible, and every likely one come about
@@ -298,108 +297,5 @@ describe("the seed", () => {
     const once = await say(1);
     expect(await say(1)).toEqual(once);
     expect(await say(2)).not.toEqual(once);
-  });
-});
-
-describe("log-probabilities", () => {
-  const spelling = (id: number): number[] => (id === endOfText ? [...Buffer.from("<|endoftext|>")] : id === imEnd ? [...Buffer.from("<|im_end|>")] : [...Buffer.from(decoder.tokenText(id))]);
-
-  it("are a softmax of the raw logits, whatever the sampling does, with the likeliest tokens first", async () => {
-    using sequence = decoder.createSequence();
-    const p = softmax(all());
-    const { logprobs = [] } = await sequence.generate(prompt, { maxTokens: 1, logprobs: 7, ignoreEnd: true, sampling: { temperature: 3, topK: 2, logitBias: { 65: 900 } } }).result;
-    expect(logprobs).toHaveLength(1);
-    const [{ id, logprob, text, bytes, top } = { id: -1, logprob: 0, text: "", bytes: [], top: [] }] = logprobs;
-    expect({ id, text, bytes }).toEqual({ id: 65, text: "A", bytes: [65] });
-    expect(logprob).toBeCloseTo(Math.log(p.get(65) ?? 0), 9);
-    expect(top.map((entry) => entry.id)).toEqual(sorted(all()).slice(0, 7).map((entry) => entry.id));
-    for (const entry of top) {
-      expect(entry.logprob).toBeCloseTo(Math.log(p.get(entry.id) ?? 0), 9);
-      if (entry.id < 128 || entry.id >= 256) expect(entry.bytes).toEqual(spelling(entry.id));
-    }
-  });
-
-  it("come for each token, in chunks and in the result, and equal those of the logits after the text so far", async () => {
-    using sequence = decoder.createSequence();
-    const generation = sequence.generate(prompt, { maxTokens: 12, logprobs: 0, ignoreEnd: true, stop: ["never there"], sampling: { temperature: 1.2, seed: 3 } });
-    const ids: number[] = [];
-    const inChunks = [];
-    for await (const chunk of generation) {
-      ids.push(...chunk.tokenIds);
-      expect(chunk.logprobs?.map(({ id }) => id)).toEqual(chunk.tokenIds);
-      inChunks.push(...(chunk.logprobs ?? []));
-    }
-    const { logprobs = [] } = await generation.result;
-    expect(logprobs).toEqual(inChunks);
-    expect(logprobs.map(({ id }) => id)).toEqual(ids);
-    expect(logprobs.every(({ top }) => top.length === 0)).toBe(true);
-    using other = decoder.createSequence();
-    for (const [i, { logprob }] of logprobs.entries()) {
-      const raw = await other.logits([...prompt, { type: "tokens", tokens: Int32Array.from(ids.slice(0, i)) }]);
-      const highest = Math.max(...raw);
-      const normaliser = highest + Math.log(raw.reduce((sum, x) => sum + Math.exp(x - highest), 0));
-      expect(logprob).toBeCloseTo((raw[ids[i] ?? 0] ?? 0) - normaliser, 3);
-    }
-  });
-
-  it("are absent where nobody asked", async () => {
-    using sequence = decoder.createSequence();
-    const generation = sequence.generate(prompt, { maxTokens: 2 });
-    for await (const chunk of generation) expect(chunk).not.toHaveProperty("logprobs");
-    expect(await generation.result).not.toHaveProperty("logprobs");
-  });
-});
-
-describe("values that are refused before llama.cpp sees them", () => {
-  it.each<[unknown, string]>([
-    [{ temperature: Number.NaN }, "sampling.temperature: expected a number from 0 to 1000000, got NaN"],
-    [{ temperature: -1 }, "got -1"],
-    [{ temperature: "1" }, "got 1"],
-    [{ topK: 0 }, "sampling.topK: expected an integer from 1 up, got 0"],
-    [{ topP: 0 }, "sampling.topP"],
-    [{ topP: 1.1 }, "sampling.topP"],
-    [{ minP: -0.1 }, "sampling.minP"],
-    [{ typicalP: 0 }, "sampling.typicalP"],
-    [{ topNSigma: -1 }, "sampling.topNSigma"],
-    [{ minKeep: 1.5 }, "sampling.minKeep"],
-    [{ xtc: { probability: 2 } }, "sampling.xtc.probability: expected a number from 0 to 1, got 2"],
-    [{ xtc: {} }, "sampling.xtc.probability"],
-    [{ xtc: { probability: 1, threshold: 0.7 } }, "sampling.xtc.threshold"],
-    [{ xtc: 1 }, "sampling.xtc: expected an object, got 1"],
-    [{ dynamicTemperature: { range: Number.POSITIVE_INFINITY } }, "dynamicTemperature.range"],
-    [{ temperature: 0, dynamicTemperature: { range: 1 } }, "sampling.temperature: expected a number above 0 beside dynamicTemperature"],
-    [{ repeatPenalty: 0 }, "sampling.repeatPenalty"],
-    [{ frequencyPenalty: Number.NaN }, "sampling.frequencyPenalty"],
-    [{ presencePenalty: 101 }, "sampling.presencePenalty"],
-    [{ repeatLastN: -1 }, "sampling.repeatLastN"],
-    [{ dry: { multiplier: 0 } }, "sampling.dry.multiplier"],
-    [{ dry: { multiplier: 1, base: 0.5 } }, "sampling.dry.base"],
-    [{ dry: { multiplier: 1, allowedLength: 0 } }, "sampling.dry.allowedLength"],
-    [{ dry: { multiplier: 1, sequenceBreakers: [""] } }, "sampling.dry.sequenceBreakers"],
-    [{ dry: { multiplier: 1, sequenceBreakers: ["é".repeat(21)] } }, "1 to 40 bytes"],
-    [{ mirostat: { version: 3 } }, "sampling.mirostat.version: expected 1 or 2, got 3"],
-    [{ mirostat: { version: 2, tau: -1 } }, "sampling.mirostat.tau"],
-    [{ mirostat: { version: 2 }, topK: 4 }, "sampling.topK: expected nothing beside mirostat"],
-    [{ temperature: 0, mirostat: { version: 1 } }, "above 0 beside mirostat"],
-    [{ adaptiveP: { target: 0.5, decay: 1 } }, "sampling.adaptiveP.decay"],
-    [{ adaptiveP: { target: -1 } }, "sampling.adaptiveP.target"],
-    [{ logitBias: { 3: Number.NaN } }, "sampling.logitBias[3]: expected a number from -1000 to 1000, or -Infinity, got NaN"],
-    [{ logitBias: { 3: Number.POSITIVE_INFINITY } }, "got Infinity"],
-    [{ logitBias: { "-1": 1 } }, "token ids as keys, got -1"],
-    [{ logitBias: { hello: 1 } }, "token ids as keys, got hello"],
-    [{ logitBias: [1] }, "sampling.logitBias: expected a Map or an object"],
-    [{ seed: 4294967295 }, "sampling.seed"],
-    [{ tempreature: 1 }, "sampling.tempreature: expected one of the options temperature,"],
-    [null, "sampling: expected an object, got null"],
-  ])("%j", (sampling, message) => {
-    using sequence = decoder.createSequence();
-    expect(() => sequence.generate(prompt, { sampling: sampling as never })).toThrow(message);
-  });
-
-  it("a count of log-probabilities that is none", () => {
-    using sequence = decoder.createSequence();
-    for (const logprobs of [-1, 101, Number.NaN, true]) {
-      expect(() => sequence.generate(prompt, { logprobs: logprobs as never })).toThrow("logprobs: expected an integer from 0 to 100");
-    }
   });
 });
