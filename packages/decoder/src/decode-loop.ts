@@ -145,8 +145,11 @@ export class DecodeLoop {
 
   /** Chooses the token after the last decode. Only inside `atEnd`: another sequence's decode replaces the logits. */
   sample(sampler: SamplerChain): number {
-    this.#lastLogits();
-    return sampler.sample(this.#context);
+    if (!sampler.onlyCompares) return sampler.sample(this.#context, this.#lastLogits());
+    const token = sampler.sample(this.#context);
+    // Where nothing is greater than anything, the first token is chosen: only then it is worth a look.
+    if (token === 0) this.#lastLogits();
+    return token;
   }
 
   /** `float32[V]` after the last decode, copied. Only inside `atEnd`. */

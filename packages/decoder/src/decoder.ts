@@ -1,11 +1,14 @@
 import { llamaV040 as abi } from "./abi/llama-v0.4.0.js";
+import { cacheTypes } from "./abi/llama-v0.4.0-devices.js";
 import { Batch } from "./batch.js";
 import { DecodeLoop } from "./decode-loop.js";
 import { DecoderError } from "./decoder-error.js";
-import { chooseThreads, plainAttentionPays, resolveOptions, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
+import { chooseThreads, defaultContextLength, plainAttentionPays, resolveOptions, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
 import { checkGgufFile } from "./gguf-file-check.js";
+import { applyAdapters, loadAdapters } from "./lora-adapters.js";
 import { createContext, loadModel } from "./model-loading.js";
-import { loadLlama, zeroTerminated, type Llama, type Pointer } from "./native-bindings.js";
+import { modelMetadata } from "./model-metadata.js";
+import { loadLlama, type Llama, type Pointer } from "./native-bindings.js";
 import { NativeLog } from "./native-log.js";
 import { Sequence, type SequenceHost } from "./sequence.js";
 import { Vocabulary, type SpecialToken } from "./vocabulary.js";
@@ -36,12 +39,10 @@ export interface DecoderInfo {
   readonly threads: { readonly one: number; readonly batch: number };
 }
 
-const defaultContext = 4096;
-
 /**
  * Loads a GGUF model. Its file should have been validated before (`@sightline/weights`): here it only gets a quick look
  * before native code reads it.
- * @throws DecoderError `bad-option`, `bad-model-file`, `unsupported-model`, `model-load-failed`, and
+ * @throws DecoderError `bad-option`, `bad-model-file`, `bad-adapter-file`, `unsupported-model`, `model-load-failed`, and
  *   `unsupported-platform`, `library-missing` or `library-mismatch` when there is no usable llama.cpp; the signal's reason when cancelled
  */
 export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}): Promise<Decoder> {
@@ -61,6 +62,7 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     const { contextLength, threads } = facts.info;
     const onGpu = llama.supports_gpu_offload() && settings.gpuLayers !== 0;
     const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), settings.batchTokens, contextLength);
+    const adapters = await loadAdapters(llama, log, model, facts.info.architecture, settings.loraAdapters);
     context = await createContext(llama, log, model, {
       ...llama.context_default_params(),
       n_ctx: contextLength * settings.maxSequences,
@@ -69,8 +71,11 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
       n_seq_max: settings.maxSequences,
       n_threads: threads.one,
       n_threads_batch: threads.batch,
-      flash_attn_type: plainAttention ? abi.flashAttention.off : abi.flashAttention.auto,
+      flash_attn_type: abi.flashAttention[settings.flashAttention === undefined ? (plainAttention ? "off" : "auto") : settings.flashAttention ? "on" : "off"],
+      type_k: cacheTypes[settings.cacheTypeK].id,
+      type_v: cacheTypes[settings.cacheTypeV].id,
     });
+    applyAdapters(llama, context, adapters, settings.loraAdapters);
     options.signal?.throwIfAborted();
     const memory = llama.get_memory(context);
     if (memory === null) throw new DecoderError("unsupported-model", `loadDecoder: ${ggufPath}: ${facts.info.architecture} is no text generator: it has no memory`);
@@ -99,7 +104,7 @@ interface ModelFacts {
 
 function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSettings): ModelFacts {
   const unsupported = (why: string): DecoderError => new DecoderError("unsupported-model", `loadDecoder: ${file}: ${why}`);
-  const architecture = metadata(llama, model, "general.architecture") ?? "unknown";
+  const architecture = modelMetadata(llama, model, "general.architecture") ?? "unknown";
   if (llama.model_has_encoder(model) || !llama.model_has_decoder(model) || llama.model_is_diffusion(model)) {
     throw unsupported(`expected a decoder-only model, got ${architecture}`);
   }
@@ -110,7 +115,7 @@ function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSet
   const trainContextLength = llama.model_n_ctx_train(model);
   const sizeBytes = Number(llama.model_size(model));
   const automatic = chooseThreads(sizeBytes);
-  const chatTemplate = metadata(llama, model, "tokenizer.chat_template");
+  const chatTemplate = modelMetadata(llama, model, "tokenizer.chat_template");
   const description = new Uint8Array(256);
   const length = llama.model_desc(model, description, description.length);
   return {
@@ -121,7 +126,7 @@ function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSet
       embeddingWidth: llama.model_n_embd_inp(model),
       vocabularySize: vocabulary.size,
       trainContextLength,
-      contextLength: settings.contextLength ?? Math.min(defaultContext, trainContextLength > 0 ? trainContextLength : defaultContext),
+      contextLength: settings.contextLength ?? Math.min(defaultContextLength, trainContextLength > 0 ? trainContextLength : defaultContextLength),
       ...(chatTemplate === undefined ? {} : { chatTemplate }),
       ...(vocabulary.bos === undefined ? {} : { bosToken: vocabulary.bos }),
       ...(vocabulary.eos === undefined ? {} : { eosToken: vocabulary.eos }),
@@ -132,19 +137,6 @@ function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSet
       threads: settings.threads === undefined ? automatic : { one: settings.threads, batch: settings.threads },
     },
   };
-}
-
-/** A metadata string, or undefined. */
-function metadata(llama: Llama, model: Pointer, key: string): string | undefined {
-  const name = zeroTerminated(key);
-  let out = new Uint8Array(1024);
-  const length = llama.model_meta_val_str(model, name, out, out.length);
-  if (length < 0) return undefined;
-  if (length >= out.length) {
-    out = new Uint8Array(length + 1);
-    llama.model_meta_val_str(model, name, out, out.length);
-  }
-  return new TextDecoder().decode(out.subarray(0, length));
 }
 
 interface DecoderParts extends ModelFacts {

@@ -1,10 +1,21 @@
-import type { SamplingOptions } from "./samplers.js";
+import type { JsonSchema } from "./gbnf/json-schema-grammar.js";
+import type { SamplingOptions } from "./sampling-options.js";
+import type { GeneratedTokenLogprob } from "./token-logprobs.js";
 
 /** How to continue a prompt. */
 export interface GenerateOptions {
   /** At most this many tokens; 0 only brings the prompt into the cache. Default: until the context is full. */
   readonly maxTokens?: number;
   readonly sampling?: SamplingOptions;
+  /**
+   * A grammar in llama.cpp's GBNF that the text is held to; its rule `root` is the whole text. The text may still end
+   * before it is complete, with finishReason "length" or "aborted", or at a stop string.
+   */
+  readonly grammar?: string;
+  /** Holds the text to JSON that this schema describes; see `jsonSchemaGrammar` for the keywords. `true`: any JSON. */
+  readonly jsonSchema?: JsonSchema;
+  /** Notes each token's log-probability, and those of this many of the most likely tokens in its place, 0 to 100. */
+  readonly logprobs?: number;
   /** Text that ends the generation and is not part of it. */
   readonly stop?: readonly string[];
   /** Goes on when the model ends its text (llama.cpp's `--ignore-eos`), for measuring or filling a length; off by default. */
@@ -17,6 +28,8 @@ export interface GenerateOptions {
 export interface GenerationChunk {
   readonly text: string;
   readonly tokenIds: number[];
+  /** As many as tokenIds, where `logprobs` was set. */
+  readonly logprobs?: GeneratedTokenLogprob[];
 }
 
 /** What a generation came to. */
@@ -29,6 +42,8 @@ export interface GenerationResult {
   readonly finishReason: "stop" | "length" | "aborted";
   /** The stop string that ended the text. */
   readonly stopSequence?: string;
+  /** One for each completion token, where `logprobs` was set. */
+  readonly logprobs?: readonly GeneratedTokenLogprob[];
   readonly usage: {
     /** All positions of the prompt: tokens and embeddings, reused or not. */
     readonly promptTokens: number;

@@ -1,11 +1,15 @@
 export { loadDecoder, type Decoder, type DecoderInfo } from "./decoder.js";
+export type { CacheType } from "./gpu-layers.js";
+export type { LoraAdapter } from "./lora-adapters.js";
 export type { DecoderOptions } from "./decoder-options.js";
 export { DecoderError, type DecoderErrorCode } from "./decoder-error.js";
 export type { Generation, GenerationChunk, GenerationResult, GenerateOptions } from "./generation.js";
 export { installedLlama, type InstalledLlama } from "./installed-llama.js";
+export { jsonSchemaGrammar, type JsonSchema } from "./gbnf/json-schema-grammar.js";
 export type { Logger, LogLevel } from "./native-log.js";
 export { rawDecodeLoop } from "./raw-decode-loop.js";
-export type { SamplingOptions } from "./samplers.js";
+export type { DryOptions, SamplingOptions } from "./sampling-options.js";
 export type { Segment } from "./segments.js";
 export type { Sequence } from "./sequence.js";
+export type { GeneratedTokenLogprob, TokenLogprob } from "./token-logprobs.js";
 export type { SpecialToken } from "./vocabulary.js";

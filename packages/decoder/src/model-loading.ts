@@ -1,5 +1,7 @@
+import { splitModes } from "./abi/llama-v0.4.0-devices.js";
 import { DecoderError } from "./decoder-error.js";
 import {
+  addressOf,
   registerProgressCallback,
   releaseCallback,
   zeroTerminated,
@@ -7,8 +9,10 @@ import {
   type NativeParams,
   type Pointer,
 } from "./native-bindings.js";
+import { modelMetadata } from "./model-metadata.js";
 import type { NativeLog } from "./native-log.js";
-import type { DecoderOptions, LoadSettings } from "./decoder-options.js";
+import { cacheBytesPerLayer, layersThatFit, readLayerFacts } from "./gpu-layers.js";
+import { defaultContextLength, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
 import { callOnWorker } from "./worker-call.js";
 
 /** From this size on a load is worth interrupting, which costs a call into JavaScript for every tensor. */
@@ -34,12 +38,17 @@ export async function loadModel(
           onProgress?.(fraction);
           return signal?.aborted !== true;
         });
-  const params: NativeParams = {
-    ...llama.model_default_params(),
-    ...(settings.gpuLayers === undefined ? {} : { n_gpu_layers: settings.gpuLayers }),
-    progress_callback: progress ?? null,
-  };
+  const split = settings.tensorSplit === undefined ? undefined : tensorSplit(llama, settings.tensorSplit);
   try {
+    const gpuLayers = settings.gpuLayers === "auto" ? await chooseGpuLayers(llama, file, fileBytes, settings) : settings.gpuLayers;
+    const params: NativeParams = {
+      ...llama.model_default_params(),
+      ...(gpuLayers === undefined ? {} : { n_gpu_layers: gpuLayers }),
+      ...(split === undefined ? {} : { tensor_split: addressOf(split) }),
+      ...(settings.mainGpu === undefined ? {} : { main_gpu: settings.mainGpu }),
+      ...(settings.splitMode === undefined ? {} : { split_mode: splitModes[settings.splitMode] }),
+      progress_callback: progress ?? null,
+    };
     return await withReason(
       log,
       () => callOnWorker(llama.model_load_from_file, zeroTerminated(file), params),
@@ -50,6 +59,47 @@ export async function loadModel(
     );
   } finally {
     if (progress !== undefined) releaseCallback(progress);
+    // Native code knew only its address: a use after the load keeps it until then.
+    split?.fill(0);
+  }
+}
+
+/** Shares for as many devices as llama.cpp reads. */
+function tensorSplit(llama: Llama, shares: readonly number[]): Float32Array {
+  const most = llama.devices.maxDevices();
+  if (shares.length > most) throw new DecoderError("bad-option", `loadDecoder: tensorSplit: expected at most ${most} shares, got ${shares.length}`);
+  const split = new Float32Array(new ArrayBuffer(most * 4));
+  split.set(shares);
+  return split;
+}
+
+/**
+ * n_gpu_layers by the GPUs' free memory; undefined, llama.cpp's default, without a GPU or where the model does not say how
+ * many layers it has. Its metadata is read by loading the vocabulary alone.
+ */
+export async function chooseGpuLayers(
+  llama: Llama,
+  file: string,
+  fileBytes: number,
+  settings: LoadSettings,
+  freeBytes: readonly number[] = llama.devices.gpus().map((gpu) => gpu.freeBytes),
+): Promise<number | undefined> {
+  if (freeBytes.length === 0) return undefined;
+  const model = await callOnWorker(llama.model_load_from_file, zeroTerminated(file), { ...llama.model_default_params(), vocab_only: true });
+  if (model === null) return undefined;
+  try {
+    const facts = readLayerFacts((key) => modelMetadata(llama, model, key));
+    if (facts === undefined) return undefined;
+    const trained = Number(modelMetadata(llama, model, `${modelMetadata(llama, model, "general.architecture") ?? ""}.context_length`) ?? Number.NaN);
+    const positions = settings.maxSequences * (settings.contextLength ?? Math.min(defaultContextLength, trained > 0 ? trained : defaultContextLength));
+    return layersThatFit({
+      modelBytes: fileBytes,
+      layers: facts.layers,
+      cacheBytesPerLayer: cacheBytesPerLayer(facts, positions, settings.cacheTypeK, settings.cacheTypeV),
+      freeBytes,
+    });
+  } finally {
+    llama.model_free(model);
   }
 }
 
@@ -70,7 +120,7 @@ export async function createContext(llama: Llama, log: NativeLog, model: Pointer
 }
 
 /** Nobody hears the log while things go well (see NativeLog). After a failure the attempt is made again to hear the reason. */
-async function withReason(log: NativeLog, attempt: () => Promise<Pointer | null>, failure: (reason: string) => unknown): Promise<Pointer> {
+export async function withReason(log: NativeLog, attempt: () => Promise<Pointer | null>, failure: (reason: string) => unknown): Promise<Pointer> {
   const first = await attempt();
   if (first !== null) return first;
   const lines: string[] = [];

@@ -2,6 +2,8 @@ import koffi, { type LibraryHandle } from "koffi";
 import { llamaV040 as abi, type LlamaFunctionName } from "./abi/llama-v0.4.0.js";
 import { DecoderError } from "./decoder-error.js";
 import { locateLlama, type LlamaFiles } from "./library-location.js";
+import { bindDevices, type NativeDevices } from "./native-devices.js";
+import { bindAdapters, bindSampling, type NativeAdapters, type NativeSampling } from "./native-sampling.js";
 
 /** An address in native memory. */
 export type Pointer = bigint;
@@ -21,7 +23,7 @@ export interface NativeBatch {
 }
 
 /** A function that can also run on one of koffi's worker threads; `async` calls back on the main thread. */
-interface NativeFunction<A extends readonly unknown[], R> {
+export interface NativeFunction<A extends readonly unknown[], R> {
   (...args: A): R;
   async(...args: [...A, (error: unknown, result: R) => void]): void;
 }
@@ -84,13 +86,21 @@ export interface Llama {
   readonly sampler_accept: NativeFunction<[sampler: Pointer, token: number], void>;
   readonly sampler_sample: NativeFunction<[sampler: Pointer, context: Pointer, index: number], number>;
   readonly sampler_free: NativeFunction<[sampler: Pointer], void>;
+  readonly sampling: NativeSampling;
+  readonly adapters: NativeAdapters;
+  readonly devices: NativeDevices;
   /** The address of a function without arguments or effects: a log callback that ignores what it is given. */
   readonly ignoreLog: Pointer;
 }
 
+/** Floats of native memory, not copied: valid as long as that memory is. */
+export function floatsAt(address: Pointer, length: number): Float32Array {
+  return new Float32Array(koffi.view(address, length * 4));
+}
+
 /** Floats of native memory, copied: `float32[length]`. */
 export function readFloats(address: Pointer, length: number): Float32Array {
-  return new Float32Array(koffi.view(address, length * 4)).slice();
+  return floatsAt(address, length).slice();
 }
 
 /** The first float at an address. */
@@ -99,7 +109,7 @@ export function readFloat(address: Pointer): number {
 }
 
 /** Where a typed array's memory starts. Only for arrays over a buffer that was allocated as an ArrayBuffer: V8 may move others. */
-export function addressOf(array: Int32Array | BigInt64Array | Int8Array | Float32Array): Pointer {
+export function addressOf(array: Int32Array | BigInt64Array | Int8Array | Uint8Array | Float32Array): Pointer {
   return koffi.address(array);
 }
 
@@ -153,10 +163,10 @@ async function openFirst(): Promise<Llama> {
 function open(files: LlamaFiles): Llama {
   enlargeStacks();
   // libllama finds the other two by name; loaded before it, they are the ones of its own folder on every platform.
-  koffi.load(files.ggmlBase, { global: true });
+  const base = koffi.load(files.ggmlBase, { global: true });
   const ggml = koffi.load(files.ggml, { global: true });
   const library = koffi.load(files.llama, { global: true });
-  const llama = bind(library, files.packageName);
+  const llama = bind({ base, ggml, llama: library }, files.packageName);
   checkDefaults("llama_model_default_params", llama.model_default_params(), abi.expectedModelDefaults, files.packageName);
   checkDefaults("llama_context_default_params", llama.context_default_params(), abi.expectedContextDefaults, files.packageName);
   llama.log_set(llama.ignoreLog, null);
@@ -204,7 +214,8 @@ export function zeroTerminated(text: string): Uint8Array {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-function bind(library: LibraryHandle, packageName: string): Llama {
+function bind(libraries: Parameters<typeof bindDevices>[0], packageName: string): Llama {
+  const library = libraries.llama;
   const f = (name: LlamaFunctionName): ReturnType<LibraryHandle["func"]> => {
     const [result, args] = abi.functions[name];
     return library.func(name, result, [...args]);
@@ -260,6 +271,9 @@ function bind(library: LibraryHandle, packageName: string): Llama {
     sampler_accept: f("llama_sampler_accept"),
     sampler_sample: f("llama_sampler_sample"),
     sampler_free: f("llama_sampler_free"),
+    sampling: bindSampling(library),
+    adapters: bindAdapters(library),
+    devices: bindDevices(libraries),
     ignoreLog: library.symbol(abi.functionWithoutEffects),
   };
 }

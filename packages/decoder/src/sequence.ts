@@ -2,9 +2,12 @@ import { CacheContents } from "./cache-contents.js";
 import type { DecodeLoop, Lane } from "./decode-loop.js";
 import { DecoderError } from "./decoder-error.js";
 import { generateText } from "./generate-text.js";
+import { checkGrammar } from "./gbnf/check-grammar.js";
+import { jsonSchemaGrammar } from "./gbnf/json-schema-grammar.js";
 import { GenerationStream, type GenerateOptions, type Generation } from "./generation.js";
 import type { Llama } from "./native-bindings.js";
-import { resolveSampling, SamplerChain } from "./samplers.js";
+import { SamplerChain } from "./samplers.js";
+import { resolveSampling } from "./sampling-options.js";
 import { readSegments, type Prompt, type Segment } from "./segments.js";
 import type { Vocabulary } from "./vocabulary.js";
 
@@ -46,6 +49,8 @@ export class Sequence implements Disposable {
     const { llama, loop, vocabulary, contextLength } = this.#host;
     const { maxTokens, stop, ignoreEnd } = checkOptions(options);
     const sampling = resolveSampling(options.sampling);
+    const grammar = readGrammar(options);
+    const topLogprobs = options.logprobs;
     const prompt = this.#readPrompt("generate", segments);
     let left = false;
     const stopped = (): boolean => {
@@ -54,8 +59,8 @@ export class Sequence implements Disposable {
     };
     const stream = new GenerationStream(
       async (emit) => {
-        using sampler = new SamplerChain(llama, vocabulary.size, sampling, prompt);
-        return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, ignoreEnd, contextLength, stopped }, emit);
+        using sampler = await SamplerChain.create({ llama, vocabulary, sampling, prompt, grammar, topLogprobs });
+        return await generateText(loop, vocabulary, { lane: this.#lane, prompt, sampler, maxTokens, stop, logprobs: topLogprobs !== undefined, ignoreEnd, contextLength, stopped }, emit);
       },
       () => {
         left = true;
@@ -132,12 +137,23 @@ export class Sequence implements Disposable {
   }
 }
 
-function checkOptions({ maxTokens, stop = [], signal, ignoreEnd = false }: GenerateOptions): { maxTokens: number; stop: readonly string[]; ignoreEnd: boolean } {
+/** The grammar that the options ask for, checked. */
+function readGrammar({ grammar, jsonSchema, ignoreEnd }: GenerateOptions): string | undefined {
+  if (grammar === undefined && jsonSchema === undefined) return undefined;
+  if (grammar !== undefined && jsonSchema !== undefined) throw new DecoderError("bad-option", "generate: expected a grammar or a jsonSchema, got both");
+  if (ignoreEnd === true) throw new DecoderError("bad-option", "generate: ignoreEnd: expected false beside a grammar or jsonSchema, which have an end");
+  return checkGrammar(grammar ?? jsonSchemaGrammar(jsonSchema));
+}
+
+function checkOptions({ maxTokens, stop = [], signal, ignoreEnd = false, logprobs }: GenerateOptions): { maxTokens: number; stop: readonly string[]; ignoreEnd: boolean } {
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw new DecoderError("bad-option", `generate: maxTokens: expected an integer from 0 up, got ${String(maxTokens)}`);
   }
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== "string" || text === "")) {
     throw new DecoderError("bad-option", "generate: stop: expected an array of strings that are not empty");
+  }
+  if (logprobs !== undefined && !(Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= 100)) {
+    throw new DecoderError("bad-option", `generate: logprobs: expected an integer from 0 to 100, got ${String(logprobs)}`);
   }
   if (typeof ignoreEnd !== "boolean") throw new DecoderError("bad-option", `generate: ignoreEnd: expected true or false, got ${String(ignoreEnd)}`);
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new DecoderError("bad-option", "generate: signal: expected an AbortSignal");

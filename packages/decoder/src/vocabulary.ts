@@ -20,6 +20,8 @@ export class Vocabulary {
   readonly bos: SpecialToken | undefined;
   readonly eos: SpecialToken | undefined;
   readonly addBos: boolean;
+  /** @internal The vocabulary in llama.cpp. */
+  readonly native: Pointer;
   readonly #llama: Llama;
   readonly #vocab: Pointer;
   readonly #pieces: (Piece | undefined)[];
@@ -30,6 +32,7 @@ export class Vocabulary {
   constructor(llama: Llama, vocab: Pointer, splitsByRegex: boolean) {
     this.#llama = llama;
     this.#vocab = vocab;
+    this.native = vocab;
     this.#splitsByRegex = splitsByRegex;
     this.size = llama.vocab_n_tokens(vocab);
     this.#pieces = new Array<Piece | undefined>(this.size);
@@ -54,6 +57,11 @@ export class Vocabulary {
   tokenText(id: number): string {
     this.checkTokens("tokenText", [id]);
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#pieceBytes(id, true));
+  }
+
+  /** The bytes of a token's spelling, control tokens included. */
+  spelling(id: number): Uint8Array {
+    return this.#pieceBytes(id, true);
   }
 
   /** Throws DecoderError `bad-input` for a token id outside the vocabulary. */

@@ -39,7 +39,7 @@ describe("generate refuses", () => {
     [{ maxTokens: -1 }, "maxTokens: expected an integer from 0 up, got -1"],
     [{ maxTokens: 1.5 }, "maxTokens"],
     [{ stop: [""] }, "stop: expected an array of strings that are not empty"],
-    [{ sampling: { temperature: -1 } }, "sampling.temperature: expected a number from 0 up, got -1"],
+    [{ sampling: { temperature: -1 } }, "sampling.temperature: expected a number from 0 to 1000000, got -1"],
     [{ sampling: { temperature: Number.NaN } }, "sampling.temperature"],
     [{ sampling: { topK: 0 } }, "sampling.topK: expected an integer from 1 up, got 0"],
     [{ sampling: { topP: 0 } }, "sampling.topP: expected a number above 0, up to 1, got 0"],

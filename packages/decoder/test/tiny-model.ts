@@ -6,8 +6,9 @@ export interface TinyModel {
   /** E. Default 64. */
   readonly width?: number;
   readonly layers?: number;
-  /** Heads of 32 each. */
   readonly heads?: number;
+  /** Default 32. */
+  readonly headWidth?: number;
   readonly feedForward?: number;
   readonly dtype?: "F32" | "F16";
   readonly trainContextLength?: number;
@@ -57,8 +58,7 @@ export function seededRandom(seed: number): () => number {
 
 /** Writes the model and returns its token embeddings, `float32[V, E]`. */
 export async function writeTinyModel(file: string, model: TinyModel = {}): Promise<Float32Array> {
-  const { seed = 1, width = 64, layers = 2, heads = 2, feedForward = 128, dtype = "F32", trainContextLength = 512 } = model;
-  const headWidth = 32;
+  const { seed = 1, width = 64, layers = 2, heads = 2, headWidth = 32, feedForward = 128, dtype = "F32", trainContextLength = 512 } = model;
   const random = seededRandom(seed);
   const normal = (length: number, scale: number): Float32Array =>
     Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) * scale);

@@ -261,7 +261,7 @@ const expectedContextDefaults: Defaults = {
 const multiAxisRopeTypes: ReadonlySet<number> = new Set([8, 24, 40]);
 
 /** `llama_flash_attn_type`. */
-const flashAttention: { readonly auto: number; readonly off: number } = { auto: -1, off: 0 };
+const flashAttention: { readonly auto: number; readonly off: number; readonly on: number } = { auto: -1, off: 0, on: 1 };
 
 /** `llama_vocab_type`: no tokenizer, and byte pairs. */
 const vocabType: { readonly none: number; readonly bytePairs: number } = { none: 0, bytePairs: 2 };
@@ -278,7 +278,7 @@ export const llamaV040: {
   readonly expectedModelDefaults: Defaults;
   readonly expectedContextDefaults: Defaults;
   readonly multiAxisRopeTypes: ReadonlySet<number>;
-  readonly flashAttention: { readonly auto: number; readonly off: number };
+  readonly flashAttention: { readonly auto: number; readonly off: number; readonly on: number };
   readonly vocabType: { readonly none: number; readonly bytePairs: number };
 } = {
   release,

@@ -1,4 +1,4 @@
-import type { GenerationResult } from "@sightline/decoder";
+import type { GeneratedTokenLogprob, GenerationResult } from "@sightline/decoder";
 
 export interface ChatUsage {
   /** Tokens of the prompt, image tokens included. */
@@ -26,6 +26,8 @@ export interface ChatResult {
   readonly model: string;
   readonly text: string;
   readonly finishReason: GenerationResult["finishReason"];
+  /** One for each completion token, where the request asked for `logprobs`. */
+  readonly logprobs?: readonly GeneratedTokenLogprob[];
   readonly usage: ChatUsage;
   readonly timings: ChatTimings;
 }
@@ -34,12 +36,14 @@ export interface ChatResult {
 export interface ChatPart {
   readonly type: "text-delta";
   readonly text: string;
+  /** Of the tokens that this text came from, where the request asked for `logprobs`. */
+  readonly logprobs?: readonly GeneratedTokenLogprob[];
 }
 
 interface ReplyControls {
   /** Aborts when the caller's signal does, or when the reader stops reading. */
   readonly signal: AbortSignal;
-  readonly push: (text: string) => void;
+  readonly push: (text: string, logprobs?: readonly GeneratedTokenLogprob[]) => void;
 }
 
 /**
@@ -56,8 +60,8 @@ export class ChatReply implements AsyncIterable<ChatPart> {
   /** @internal */
   constructor(signal: AbortSignal | undefined, run: (controls: ReplyControls) => Promise<ChatResult>) {
     const combined = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
-    const push = (text: string): void => {
-      this.#parts.push({ type: "text-delta", text });
+    const push: ReplyControls["push"] = (text, logprobs) => {
+      this.#parts.push(logprobs === undefined ? { type: "text-delta", text } : { type: "text-delta", text, logprobs });
       this.#wake?.();
     };
     this.result = run({ signal: combined, push }).finally(() => {

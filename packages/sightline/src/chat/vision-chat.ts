@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { loadDecoder, type Decoder, type GenerateOptions, type Segment, type Sequence } from "@sightline/decoder";
+import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions, type Segment, type Sequence } from "@sightline/decoder";
 import type { Device } from "@sightline/graph";
 import { decodeImage, type DecodedImage } from "@sightline/vision-tower";
 import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
@@ -17,10 +17,12 @@ export interface VisionChatOptions {
   readonly device?: Device;
   /** Threads of the tower and of the decoder; chosen by each when left out. */
   readonly threads?: number;
-  /** Layers of the decoder on a GPU. */
-  readonly gpuLayers?: number;
+  /** Layers of the decoder on a GPU; "auto": as many as its free memory holds. */
+  readonly gpuLayers?: number | "auto";
   /** Tokens that a conversation may hold, images included. */
   readonly contextLength?: number;
+  /** What else the decoder is loaded with. */
+  readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
   readonly onProgress?: (event: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -87,7 +89,7 @@ export class VisionChat implements AsyncDisposable {
     await this.#encoder[Symbol.asyncDispose]();
   }
 
-  async #answer(messages: readonly ChatMessage[], options: GenerateOptions & { readonly signal: AbortSignal }, push: (text: string) => void): Promise<ChatResult> {
+  async #answer(messages: readonly ChatMessage[], options: GenerateOptions & { readonly signal: AbortSignal }, push: (text: string, logprobs?: readonly GeneratedTokenLogprob[]) => void): Promise<ChatResult> {
     const started = performance.now();
     const { info } = this.#decoder;
     const pieces = layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" });
@@ -95,15 +97,16 @@ export class VisionChat implements AsyncDisposable {
     const segments = this.#segments(pieces, encoded.embeddings);
     const generation = this.#sequence.generate(segments, options);
     let firstTextMs: number | undefined;
-    for await (const { text } of generation) {
+    for await (const { text, logprobs } of generation) {
       firstTextMs ??= performance.now() - started;
-      push(text);
+      push(text, logprobs);
     }
-    const { text, finishReason, usage, timings } = await generation.result;
+    const { text, finishReason, usage, timings, logprobs } = await generation.result;
     return {
       model: this.model,
       text,
       finishReason,
+      ...(logprobs === undefined ? {} : { logprobs }),
       usage: {
         promptTokens: usage.promptTokens,
         imageTokens: usage.embeddingTokens,
@@ -193,6 +196,7 @@ export async function loadVisionChat(model: string = "mini", options: VisionChat
   signal?.throwIfAborted();
   const tower = openImageEncoder(files.mmproj, { device, ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
+    ...options.decoder,
     ...(threads === undefined ? {} : { threads }),
     ...(gpuLayers === undefined ? {} : { gpuLayers }),
     ...(contextLength === undefined ? {} : { contextLength }),
