@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 import decoding
+import hub_onnx
 import naflex
 import positions
 import resampling
@@ -27,6 +28,7 @@ def main() -> None:
     tokenization.write(out / "tokenizers")
     towers.write(out)
     naflex.write(out)
+    hub_onnx.write(out)
     positions.write(out)
 
 
