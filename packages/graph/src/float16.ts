@@ -59,7 +59,9 @@ class HalfGraph {
   }
 
   #runsIn(node: Node): FloatDtype {
-    if (halved.has(node.op)) return "float16";
+    const [table] = node.inputs;
+    // A table of tokens is the largest weight of a text tower, and reading a row of it adds no error of its own.
+    if (halved.has(node.op) || (node.op === "Gather" && table?.dtype === "float32" && this.#isConstant(table))) return "float16";
     const values = node.inputs.filter((input) => input !== undefined && input.dtype === "float32" && !this.#isConstant(input));
     const half = following.has(node.op) && values.length > 0 && values.every((input) => this.#copies.float16.has(input as Tensor) && !this.#copies.float32.has(input as Tensor));
     return half ? "float16" : "float32";

@@ -5,7 +5,6 @@ import { ProfileFolder } from "./placement.js";
 import { firstLine, nativeOptions, openOnDevice, Session, type SessionOptions, type TensorValue } from "./session.js";
 import { formatShape, type Shape } from "./shape.js";
 import type { Signature, ValueType } from "./signature.js";
-import { declineTelemetry } from "./telemetry.js";
 import type { Dtype } from "./tensor.js";
 import { conversionExists, convertValue, filledValue, type Float16Conversion } from "./value-conversion.js";
 
@@ -47,7 +46,6 @@ export interface ModelFileOptions extends SessionOptions {
  * it does not open
  */
 export async function openModelFile(file: string, options: ModelFileOptions): Promise<Session> {
-  declineTelemetry();
   return openOnDevice(options, async (device) => {
     const profile = options.placement ? await ProfileFolder.create() : undefined;
     let native: InferenceSession | undefined;

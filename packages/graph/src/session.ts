@@ -147,6 +147,10 @@ export async function openSession(graph: Graph, options: SessionOptions = {}): P
 /** Opens on the device of the options; with `auto`, on the first that opens. */
 export async function openOnDevice(options: SessionOptions, openOn: (device: RunDevice) => Promise<Session>): Promise<Session> {
   const { device = "auto" } = options;
+  if (options.placement && options.profilePrefix !== undefined) {
+    throw new GraphError("openSession: expected placement or profilePrefix, got both; each ends the other's profile");
+  }
+  declineTelemetry();
   if (device !== "auto") {
     const missing = missingDevice(device);
     if (missing) throw missing;
@@ -164,10 +168,6 @@ export async function openOnDevice(options: SessionOptions, openOn: (device: Run
 }
 
 async function open(graph: Graph, device: RunDevice, options: SessionOptions): Promise<Session> {
-  if (options.placement && options.profilePrefix !== undefined) {
-    throw new GraphError("openSession: expected placement or profilePrefix, got both; each ends the other's profile");
-  }
-  declineTelemetry();
   const weights = await resolveWeights(graph);
   const profile = options.placement ? await ProfileFolder.create() : undefined;
   try {

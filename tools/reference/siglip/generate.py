@@ -4,6 +4,7 @@ import argparse
 import pathlib
 
 import decoding
+import hub_onnx
 import naflex
 import positions
 import relatives
@@ -28,6 +29,7 @@ def main() -> None:
     tokenization.write(out / "tokenizers")
     towers.write(out)
     naflex.write(out)
+    hub_onnx.write(out)
     positions.write(out)
     relatives.write(out)
 

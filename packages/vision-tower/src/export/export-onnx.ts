@@ -1,16 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { standardOps, weightBytes, writeModelFile, type Graph, type WriteModelOptions } from "@sightline/graph";
+import { standardOps, toFloat16, weightBytes, writeModelFile, type Graph, type WriteModelOptions } from "@sightline/graph";
+import { narrowFloat16 } from "@sightline/weights";
 import type { Checkpoint } from "../checkpoint.js";
 import { ConfigError } from "../config/config-error.js";
 import { readJson } from "../config/read-json.js";
 import { openCheckpoint } from "../families/open-checkpoint.js";
 import { variantSuffixes } from "../hub-onnx/onnx-files.js";
-import { jointModelGraph, textModelGraph, visionModelGraph } from "./tower-graphs.js";
+import { jointModelGraph, textModelGraph, visionModelGraph, type HubNames } from "./tower-graphs.js";
 
-/** A precision that a checkpoint can be exported in, by transformers.js' name. */
-export type ExportVariant = "fp32";
+/**
+ * A precision that a checkpoint can be exported in, by transformers.js' name. `fp16` has matrix products and their
+ * weights in float16, and norms, softmax, sums of the residual stream, inputs and outputs in float32.
+ */
+export type ExportVariant = "fp32" | "fp16";
 
 /** One file of an export begins, grows, ends. */
 export type ExportProgress =
@@ -35,36 +39,38 @@ export interface ExportReport {
 const copied = ["preprocessor_config.json", "tokenizer.json", "special_tokens_map.json"];
 
 /**
- * Writes a SigLIP checkpoint of one fixed resolution in the layout that transformers.js loads: `onnx/vision_model.onnx`,
+ * Writes a checkpoint of SigLIP (of one fixed resolution) or CLIP in the layout that transformers.js loads: `onnx/vision_model.onnx`,
  * `onnx/text_model.onnx` and `onnx/model.onnx` (both towers and their logits), each in every variant, with the
- * configuration and the tokenizer. The files use operations of the ONNX standard alone (opset 17); one that protobuf
+ * configuration and the tokenizer. Texts may be of any length: the files fill them up to the tower's. The files use operations of the ONNX standard alone (opset 17); one that protobuf
  * cannot hold has its weights in `.onnx_data` files, and config.json says so under `transformers.js_config`.
  *
  * The directory appears when it is whole: it is written beside its place, flushed to disk and renamed.
- * @param source a directory that `loadSiglip` loads
+ * @param source a directory of safetensors that `loadVisionTower` loads
  * @param out must not exist, or be empty
  * @throws ConfigError for a family that the layout does not have, or a directory that is not empty; the signal's reason
  */
 export async function exportOnnx(source: string, out: string, options: ExportOptions = {}): Promise<ExportReport> {
   const { variants = ["fp32"], signal } = options;
+  signal?.throwIfAborted();
   for (const variant of variants) {
     if (!exportVariants.includes(variant)) throw new RangeError(`exportOnnx: expected variants of ${exportVariants.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(variant)}`);
   }
   const config = await readJson(path.join(source, "config.json"), signal);
   const type: unknown = typeof config === "object" && config !== null ? Reflect.get(config, "model_type") : undefined;
-  if (type !== "siglip") {
-    throw new ConfigError("exportOnnx", path.join(source, "config.json"), `model_type: expected "siglip", the family that transformers.js' layout has, got ${JSON.stringify(type)}`);
+  const family = typeof type === "string" && Object.hasOwn(families, type) ? families[type] : undefined;
+  if (!family) {
+    throw new ConfigError("exportOnnx", path.join(source, "config.json"), `model_type: expected ${Object.keys(families).map((name) => `"${name}"`).join(" or ")}, whose towers transformers.js loads, got ${JSON.stringify(type)}`);
   }
   if ((await readdir(out).catch(() => [])).length > 0) throw new ConfigError("exportOnnx", out, "expected a directory that is not there or empty; name another, or empty it");
 
   const partial = `${path.resolve(out)}.${randomUUID().slice(0, 8)}.partial`;
-  const checkpoint = await openCheckpoint(source, { towers: ["vision", "text"], format: "safetensors", ...(signal ? { signal } : {}) }, true);
+  const checkpoint = await openCheckpoint(source, { towers: ["vision", "text"], format: "safetensors", ...(signal ? { signal } : {}) }, false);
   try {
     await mkdir(path.join(partial, "onnx"), { recursive: true });
     const dataFiles: Record<string, number> = {};
     const files: string[] = [];
     for (const variant of new Set(variants)) {
-      for (const [base, graph] of Object.entries(modelGraphs(checkpoint))) {
+      for (const [base, graph] of Object.entries(await modelGraphs(checkpoint, family, variant))) {
         const name = `${base}${variantSuffixes[variant]}.onnx`;
         const written = await writeGraph(standardOps(graph), partial, `onnx/${name}`, options);
         files.push(...written);
@@ -86,16 +92,31 @@ export async function exportOnnx(source: string, out: string, options: ExportOpt
   }
 }
 
-const exportVariants: readonly ExportVariant[] = ["fp32"];
+const exportVariants: readonly ExportVariant[] = ["fp32", "fp16"];
 
-function modelGraphs({ path: where, vision, text, logitScale: scale, logitBias: bias }: Checkpoint): Record<string, Graph> {
+interface HubFamily {
+  readonly names: HubNames;
+  /** The token after a text's end; CLIP takes the first end token, so more of them change nothing. */
+  readonly fillsWith: "padId" | "eosId";
+}
+
+/** By `model_type` of config.json. */
+const families: Readonly<Record<string, HubFamily>> = {
+  siglip: { names: { pooled: "pooler_output", patchTokens: "last_hidden_state", text: "pooler_output" }, fillsWith: "padId" },
+  clip: { names: { pooled: "image_embeds", text: "text_embeds" }, fillsWith: "eosId" },
+};
+
+async function modelGraphs({ path: where, vision, text, logitScale: scale, logitBias: bias }: Checkpoint, { names, fillsWith }: HubFamily, variant: ExportVariant): Promise<Record<string, Graph>> {
   if (!vision?.graph || !text?.graph || scale === undefined || bias === undefined) {
-    throw new ConfigError("exportOnnx", where, "expected a checkpoint of both towers with their logit_scale and logit_bias");
+    throw new ConfigError("exportOnnx", where, "expected a checkpoint of both towers with their logit_scale");
   }
+  // Cosines lie close together, so the logits themselves stay in float32.
+  const [visionGraph, textGraph] = [vision.graph, text.graph].map((graph) => (variant === "fp16" ? toFloat16(graph, narrowFloat16) : graph)) as [Graph, Graph];
+  const padded = { graph: textGraph, padId: (await text.loadTokenizer())[fillsWith] };
   return {
-    vision_model: visionModelGraph(vision.graph),
-    text_model: textModelGraph(text.graph),
-    model: jointModelGraph(vision.graph, text.graph, { scale, bias }),
+    vision_model: visionModelGraph(visionGraph, names),
+    text_model: textModelGraph(padded, names),
+    model: jointModelGraph(visionGraph, padded, { scale, bias }),
   };
 }
 

@@ -11,6 +11,7 @@ export function clipTextPart(config: ClipTextConfig, directory: string, paramete
   const tokens = graph.input("tokens", "int64", ["B", config.maxTokens]);
   graph.output("embeddings", clipTextEmbedding(tokens, parameters(graph), config, { fused: true }));
   return {
+    graph,
     width: config.projectionWidth,
     loadTokenizer: () => loadClipTokenizer(directory, config),
     open: (options) => openSession(graph, options),

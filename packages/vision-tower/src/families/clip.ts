@@ -46,7 +46,8 @@ export async function openClipVisionCheckpoint(directory: string, { imageSize, s
   });
 }
 
-async function readPreprocessing(directory: string, { imageSize }: ClipVisionConfig, signal: AbortSignal | undefined): Promise<CropPreprocessing> {
+/** How the checkpoint crops its images, to the tower's own side. */
+export async function readPreprocessing(directory: string, { imageSize }: ClipVisionConfig, signal: AbortSignal | undefined): Promise<CropPreprocessing> {
   const file = path.join(directory, "preprocessor_config.json");
   const preprocessing = parseCropPreprocessorConfig(await readJson(file, signal), file);
   if (preprocessing.side !== imageSize) {

@@ -4,6 +4,7 @@ import type { AskedCheckpointOptions, Checkpoint, OpenCheckpointOptions, TowerNa
 import { ConfigError } from "../config/config-error.js";
 import { readJson } from "../config/read-json.js";
 import { chooseOnnxFiles, type OnnxFiles } from "../hub-onnx/onnx-files.js";
+import { openClipOnnx } from "../hub-onnx/open-clip-onnx.js";
 import { openSiglipOnnx } from "../hub-onnx/open-siglip-onnx.js";
 import { isGgufPath, openMmproj } from "../mmproj/open-mmproj.js";
 import { openClipCheckpoint, openClipVisionCheckpoint } from "./clip.js";
@@ -30,7 +31,7 @@ const bothTowers: readonly TowerName[] = ["vision", "text"];
 const families: Readonly<Record<string, Family>> = {
   siglip: { sigmoid: true, open: openSiglipCheckpoint, openOnnx: openSiglipOnnx },
   siglip2: { sigmoid: true, naflex: true, open: openSiglip2Checkpoint },
-  clip: { sigmoid: false, open: openClipCheckpoint },
+  clip: { sigmoid: false, open: openClipCheckpoint, openOnnx: openClipOnnx },
   clip_vision_model: { sigmoid: false, towers: ["vision"], open: openClipVisionCheckpoint },
   dinov2: { sigmoid: false, towers: ["vision"], open: openDinov2Checkpoint },
   dinov2_with_registers: { sigmoid: false, towers: ["vision"], open: openDinov2Checkpoint },

@@ -50,7 +50,7 @@ export async function chooseOnnxFiles(directory: string, { format, variant, towe
   const folder = path.join(directory, "onnx");
   const there = new Set((await namesIn(folder)).filter((name) => name.endsWith(".onnx")));
   if (format === undefined && variant === undefined) {
-    const safetensors = (await namesIn(directory)).some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+    const safetensors = (await namesIn(directory)).some((name) => /^(open_clip_)?model.*\.safetensors(\.index\.json)?$/.test(name));
     if (safetensors || there.size === 0) return undefined;
   }
   const suffix = variantSuffixes[variant ?? "fp32"];
