@@ -18,6 +18,7 @@ export { openVision } from "./precision/open-vision.js";
 export type { OpenedTower } from "./precision/open-int8.js";
 export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
+export type { BatchOptions } from "./batch-options.js";
 export { Siglip } from "./siglip.js";
 export type { Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export type { Tag, TagOptions, TagResult } from "./tag.js";

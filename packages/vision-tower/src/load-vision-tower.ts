@@ -1,4 +1,5 @@
 import type { Device } from "@sightline/graph";
+import { batchLimits, type BatchOptions } from "./batch-options.js";
 import type { OpenCheckpointOptions, TowerName } from "./checkpoint.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
 import { checkPrecision, type Precision } from "./precision/precision.js";
@@ -21,6 +22,8 @@ export interface LoadOptions {
   readonly imageSize?: number;
   /** The most patches that NaFlex gives an image, instead of the number in preprocessor_config.json. Only for NaFlex. */
   readonly maxPatches?: number;
+  /** How images of overlapping calls share runs of the tower. */
+  readonly batch?: BatchOptions;
   readonly signal?: AbortSignal;
 }
 
@@ -53,7 +56,7 @@ function checkpointOptions({ towers = ["vision", "text"], imageSize, maxPatches,
   };
 }
 
-function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {
+function towerOptions({ device = "cpu", threads, precision = "float32", batch }: LoadOptions): TowerOptions {
   checkPrecision(precision);
-  return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision };
+  return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision, batch: batchLimits(batch) };
 }

@@ -25,6 +25,11 @@ export interface DecodeImageOptions {
   readonly limits?: ImageLimits;
   /** Stops between reading, header and decoding; libvips itself cannot be interrupted. Rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called with the bytes of the decoded pixels once the header is read; they are decoded when its promise resolves. For
+   * programs that decode many images and bound the memory of all together.
+   */
+  readonly admit?: (bytes: number) => Promise<void>;
 }
 
 const defaultMaxBytes = 64 * 2 ** 20;
@@ -46,7 +51,7 @@ const defaultMaxPixels = 64_000_000;
  * @throws ImageError with one line that names the source and what to do.
  */
 export async function decodeImage(input: ImageSource, options: DecodeImageOptions = {}): Promise<DecodedImage> {
-  const { limits = {}, signal } = options;
+  const { limits = {}, signal, admit } = options;
   const maxBytes = limits.maxBytes ?? defaultMaxBytes;
   const maxPixels = limits.maxPixels ?? defaultMaxPixels;
   const file = await readImageFile(input, maxBytes, signal);
@@ -55,6 +60,7 @@ export async function decodeImage(input: ImageSource, options: DecodeImageOption
 
   const header = await readHeader(file, maxPixels);
   checkHeader(file, header, format, maxPixels);
+  await admit?.(header.width * header.height * 3);
   signal?.throwIfAborted();
 
   const image = await decodePixels(file, header, maxPixels);
