@@ -47,6 +47,7 @@ describe("resampleSimd", () => {
     [2000, 3, 3, 2000],
     [384, 1000, 384, 384],
     [1000, 384, 384, 384],
+    [2000, 4000, 2000, 50],
   ])("gives them for %dx%d to %dx%d too", (width, height, outWidth, outHeight) => {
     for (const how of ["bilinear", "bicubic", "lanczos"] as const) {
       const image = noise(width, height, 7);
@@ -65,7 +66,7 @@ describe("resampleSimd", () => {
   });
 
   it("leaves an image that would need much memory to the plain version", () => {
-    expect(resampleSimd(noise(40_000, 300, 1), 40_000, 299, "bilinear")).toBeUndefined();
+    expect(resampleSimd(noise(2, 12_000, 1), 1000, 11_999, "bilinear")).toBeUndefined();
   });
 });
 
