@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
+import { memoryBench } from "./memory-bench.js";
+import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
 
 await new Command("bench")
@@ -8,4 +10,6 @@ await new Command("bench")
   .addCommand(towerBench())
   .addCommand(chatBench())
   .addCommand(mmprojCommand())
+  .addCommand(throughputBench())
+  .addCommand(memoryBench())
   .parseAsync();
