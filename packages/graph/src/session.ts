@@ -8,8 +8,10 @@ import { GraphError } from "./graph-error.js";
 import type { Graph } from "./graph.js";
 import { serializeModel } from "./model-proto.js";
 import { resolveWeights } from "./resolve-weights.js";
+import type { SessionRunner } from "./session-runner.js";
 import { formatShape } from "./shape.js";
 import type { Dtype, Tensor } from "./tensor.js";
+import { openThreadedRunner } from "./threaded-runner.js";
 
 /**
  * Where a graph runs. `auto` takes cuda where its libraries are installed and the graph opens there, else the CPU; webgpu
@@ -21,6 +23,11 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operation; all cores when left out. */
   readonly threads?: number;
+  /**
+   * Runs in a thread of its own, so that the caller's goes on meanwhile; only for the CPU. Costs a copy of the inputs
+   * and, for a graph whose weights are in memory, one of these while it opens.
+   */
+  readonly ownThread?: boolean;
   /** Passed to ONNX Runtime as they are (its "session config" keys). */
   readonly config?: Readonly<Record<string, string>>;
   /** Write ONNX Runtime's profile of every node to a file that starts with this path. */
@@ -40,7 +47,7 @@ export interface TensorValue {
 export class Session implements AsyncDisposable {
   /** The provider that runs the graph. */
   readonly device: Exclude<Device, "auto">;
-  readonly #session: InferenceSession;
+  readonly #session: SessionRunner;
   readonly #inputs: ReadonlyMap<string, Tensor>;
   readonly #outputs: ReadonlyMap<string, Tensor>;
   readonly #running = new Set<Promise<unknown>>();
@@ -48,7 +55,7 @@ export class Session implements AsyncDisposable {
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `openSession`. */
-  constructor(session: InferenceSession, graph: Graph, device: Exclude<Device, "auto">, release: () => Promise<void>) {
+  constructor(session: SessionRunner, graph: Graph, device: Exclude<Device, "auto">, release: () => Promise<void>) {
     this.#session = session;
     this.#release = release;
     this.device = device;
@@ -152,7 +159,8 @@ async function open(graph: Graph, device: Exclude<Device, "auto">, options: Sess
       extra: { session: { model_external_initializers_file_folder_path: folder, ...options.config } },
     };
     if (options.profilePrefix !== undefined) Object.assign(native, { enableProfiling: true, profileFilePrefix: options.profilePrefix });
-    const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release);
+    const inOwnThread = options.ownThread === true && device === "cpu";
+    const session = new Session(await (inOwnThread ? openThreadedRunner(model, native) : InferenceSession.create(model, native)), graph, device, weights.release);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
     return session;

@@ -17,8 +17,8 @@ export interface BatchOptions {
 
 /** Decoded pixels of images on their way to the tower: one of the largest that are read, or seven of 12 megapixels. */
 const maxBytes = 256 * 2 ** 20;
-// libuv has four threads unless told otherwise, and the tower's run needs one of them.
-const maxLoading = Math.min(3, Math.max(2, availableParallelism()));
+// libuv has four threads, unless told otherwise, for reading and decoding together.
+const maxLoading = Math.min(4, Math.max(3, availableParallelism()));
 
 /**
  * The limits that a tower's queue keeps.

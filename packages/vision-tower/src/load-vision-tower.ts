@@ -58,5 +58,5 @@ function checkpointOptions({ towers = ["vision", "text"], imageSize, maxPatches,
 
 function towerOptions({ device = "cpu", threads, precision = "float32", batch }: LoadOptions): TowerOptions {
   checkPrecision(precision);
-  return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision, batch: batchLimits(batch) };
+  return { session: { device, ownThread: true, ...(threads === undefined ? {} : { threads }) }, precision, batch: batchLimits(batch) };
 }
