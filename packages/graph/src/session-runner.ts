@@ -20,4 +20,11 @@ export type RunnerRequest =
 /** From the thread; `id` is undefined for the opening. */
 export type RunnerReply =
   | { readonly id?: number; readonly error: string }
-  | { readonly id?: number; readonly results: Readonly<Record<string, TensorMessage>> };
+  | RunnerResults;
+
+/** Outputs, and the inputs' buffers, which go back to be filled again. */
+export interface RunnerResults {
+  readonly id?: number;
+  readonly results: Readonly<Record<string, TensorMessage>>;
+  readonly spare: Readonly<Record<string, ArrayBuffer>>;
+}

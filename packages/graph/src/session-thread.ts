@@ -20,9 +20,11 @@ async function serve(request: RunnerRequest): Promise<void> {
     if (request.kind === "open") {
       const { model, options } = request;
       session = await gate.during(() => InferenceSession.create(model, options));
-      reply({ results: {} });
+      reply({ results: {}, spare: {} });
     } else if (request.kind === "run") {
-      reply({ id: request.id, results: await run(request) });
+      const results = await run(request);
+      const spare = Object.fromEntries(Object.entries(request.feeds).map(([name, { data }]) => [name, data.buffer as ArrayBuffer]));
+      reply({ id: request.id, results, spare });
     } else if (request.kind === "end-profiling") {
       session?.endProfiling();
     } else {
@@ -40,8 +42,8 @@ async function run({ feeds, outputs }: RunnerRequest & { readonly kind: "run" })
   return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { type, dims, data: data as unknown as ArrayBufferView }]));
 }
 
-/** Results are given away, not copied. */
+/** Buffers are given away, not copied. */
 function reply(message: RunnerReply): void {
-  const buffers = "results" in message ? new Set(Object.values(message.results).map(({ data }) => data.buffer as ArrayBuffer)) : [];
+  const buffers = "results" in message ? new Set([...Object.values(message.results).map(({ data }) => data.buffer as ArrayBuffer), ...Object.values(message.spare)]) : [];
   port?.postMessage(message, [...buffers]);
 }

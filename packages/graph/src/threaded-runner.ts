@@ -1,10 +1,10 @@
 import { Worker } from "node:worker_threads";
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import { closeOnExit, ExitGate, forgetGate } from "./exit-gate.js";
-import type { RunnerReply, RunnerRequest, SessionRunner, TensorMessage } from "./session-runner.js";
+import type { RunnerReply, RunnerRequest, RunnerResults, SessionRunner, TensorMessage } from "./session-runner.js";
 
 interface Waiting {
-  resolve(results: Readonly<Record<string, TensorMessage>>): void;
+  resolve(reply: RunnerResults): void;
   reject(error: Error): void;
 }
 
@@ -22,6 +22,8 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
   const worker = new Worker(new URL("./session-thread.js", import.meta.url), { name: "sightline-session", execArgv: [], workerData: gate.flags });
   const waiting = new Map<number | undefined, Waiting>();
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve(forgetGate(gate))));
+  /** By input: the buffer of an earlier run. New ones would be garbage of the thread, which seldom collects its own. */
+  const spare = new Map<string, ArrayBuffer>();
   let runs = 0;
 
   const settle = (id: number | undefined): Waiting | undefined => {
@@ -35,12 +37,12 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
   };
   worker.on("message", (reply: RunnerReply) => {
     if ("error" in reply) settle(reply.id)?.reject(new Error(reply.error));
-    else settle(reply.id)?.resolve(reply.results);
+    else settle(reply.id)?.resolve(reply);
   });
   worker.on("error", fail);
   worker.on("exit", () => fail(new Error("the session's thread has ended")));
 
-  const request = (message: RunnerRequest, id: number | undefined, transfer: readonly ArrayBuffer[]): Promise<Readonly<Record<string, TensorMessage>>> =>
+  const request = (message: RunnerRequest, id: number | undefined, transfer: readonly ArrayBuffer[]): Promise<RunnerResults> =>
     new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });
       worker.ref();
@@ -60,20 +62,30 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
   }
   return {
     run: async (feeds: InferenceSession.OnnxValueMapType, fetches: InferenceSession.FetchesType) => {
-      const messages = Object.entries(feeds).map(([name, value]) => [name, copied(value as Tensor)] as const);
+      const messages = Object.entries(feeds).map(([name, value]) => {
+        const message = copied(value as Tensor, spare.get(name));
+        spare.delete(name);
+        return [name, message] as const;
+      });
       const outputs = Array.isArray(fetches) ? fetches : Object.keys(fetches);
       const id = runs++;
       const buffers = messages.map(([, { data }]) => data.buffer as ArrayBuffer);
-      const results = await request({ kind: "run", id, feeds: Object.fromEntries(messages), outputs }, id, buffers);
-      return Object.fromEntries(Object.entries(results).map(([name, result]) => [name, received(result, Array.isArray(fetches) ? null : (fetches as Record<string, Tensor | null>)[name])]));
+      const reply = await request({ kind: "run", id, feeds: Object.fromEntries(messages), outputs }, id, buffers);
+      for (const [name, buffer] of Object.entries(reply.spare)) spare.set(name, buffer);
+      return Object.fromEntries(Object.entries(reply.results).map(([name, result]) => [name, received(result, Array.isArray(fetches) ? null : (fetches as Record<string, Tensor | null>)[name])]));
     },
     endProfiling: () => worker.postMessage({ kind: "end-profiling" } satisfies RunnerRequest),
     release,
   } as SessionRunner;
 }
 
-function copied({ type, dims, data }: Tensor): TensorMessage {
-  return { type, dims, data: (data as Float32Array).slice() };
+/** A copy in `spare`, where it is large enough. */
+function copied({ type, dims, data }: Tensor, spare: ArrayBuffer | undefined): TensorMessage {
+  const { buffer, byteOffset, byteLength } = data as Float32Array;
+  if (!spare || spare.byteLength < byteLength) return { type, dims, data: (data as Float32Array).slice() };
+  new Uint8Array(spare).set(new Uint8Array(buffer, byteOffset, byteLength));
+  const TypedArray = data.constructor as Float32ArrayConstructor;
+  return { type, dims, data: new TypedArray(spare, 0, data.length) };
 }
 
 /** The result as a tensor; in the buffer that was given for it, where there is one. */
