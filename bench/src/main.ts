@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
+import { memoryBench } from "./memory-bench.js";
+import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
 
 await new Command("bench")
@@ -10,4 +12,6 @@ await new Command("bench")
   .addCommand(chatBench())
   .addCommand(rivalsBench())
   .addCommand(mmprojCommand())
+  .addCommand(throughputBench())
+  .addCommand(memoryBench())
   .parseAsync();

@@ -8,10 +8,12 @@ import type { Graph } from "./graph.js";
 import { serializeModel } from "./model-proto.js";
 import { ProfileFolder, readPlacement, type Placement } from "./placement.js";
 import { resolveWeights } from "./resolve-weights.js";
+import type { SessionRunner } from "./session-runner.js";
 import { formatShape } from "./shape.js";
 import type { Signature, ValueType } from "./signature.js";
 import { declineTelemetry } from "./telemetry.js";
 import type { Dtype } from "./tensor.js";
+import { openThreadedRunner } from "./threaded-runner.js";
 import { attentionIsRight } from "./webgpu/attention-check.js";
 import { webgpuGraph } from "./webgpu/webgpu-graph.js";
 
@@ -19,6 +21,11 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operation; all cores when left out. */
   readonly threads?: number;
+  /**
+   * Runs in a thread of its own, so that the caller's goes on meanwhile; only for the CPU. Costs a copy of the inputs
+   * and, for a graph whose weights are in memory, one of these while it opens.
+   */
+  readonly ownThread?: boolean;
   /** Passed to ONNX Runtime as they are (its "session config" keys). */
   readonly config?: Readonly<Record<string, string>>;
   /** Write ONNX Runtime's profile of every node to a file that starts with this path. */
@@ -42,7 +49,7 @@ export interface TensorValue {
 export class Session implements AsyncDisposable {
   /** The provider that runs the graph. */
   readonly device: RunDevice;
-  readonly #session: InferenceSession;
+  readonly #session: SessionRunner;
   readonly #inputs: ReadonlyMap<string, ValueType>;
   readonly #outputs: ReadonlyMap<string, ValueType>;
   readonly #running = new Set<Promise<unknown>>();
@@ -52,7 +59,7 @@ export class Session implements AsyncDisposable {
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `openSession`. */
-  constructor(session: InferenceSession, graph: Signature, device: RunDevice, release: () => Promise<void>, profile?: ProfileFolder) {
+  constructor(session: SessionRunner, graph: Signature, device: RunDevice, release: () => Promise<void>, profile?: ProfileFolder) {
     this.#session = session;
     this.#release = release;
     this.#profile = profile;
@@ -176,7 +183,10 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
     const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, files.get(file) as string));
     const native = nativeOptions(device, { ...options, config: { model_external_initializers_file_folder_path: folder, ...options.config } }, profile);
     native.externalData = memory.map(({ location, data }) => ({ path: location, data }));
-    const session = new Session(await InferenceSession.create(model, native), graph, device, weights.release, profile);
+    // A profile is read where it was written, when it was.
+    const inOwnThread = options.ownThread === true && device === "cpu" && !profile && options.profilePrefix === undefined;
+    const runner = await (inOwnThread ? openThreadedRunner(model, native) : InferenceSession.create(model, native));
+    const session = new Session(runner, graph, device, weights.release, profile);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
     return session;

@@ -27,8 +27,16 @@ export interface VisionPart {
   readonly width: number;
   /** The width of a pooled embedding, which texts share; 0 for a tower without its pooling head. */
   readonly pooledWidth: number;
-  /** Resizes, normalises and batches. */
-  prepare(images: readonly DecodedImage[]): PreparedImages;
+  /**
+   * What `prepare` would do to an image first, where it can be done ahead: the result is as large as the tower sees it,
+   * and `prepare` takes it as it is. Called while the tower runs, so that large photos are not kept for their turn.
+   */
+  resize?(image: DecodedImage): DecodedImage;
+  /**
+   * Resizes, normalises and batches.
+   * @param reuse a batch that was prepared before and is no longer needed: its buffers may be written over
+   */
+  prepare(images: readonly DecodedImage[], reuse?: PreparedImages): PreparedImages;
   /** A session that gives `patchTokens` float32[B, P, D] and `pooled` float32[B, pooledWidth]. */
   open(options: SessionOptions): Promise<Session>;
   /** What `open` opens, which other precisions rewrite; a tower that comes as an ONNX file has none. */

@@ -21,6 +21,7 @@ export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
 export type { OnnxVariant } from "./hub-onnx/onnx-files.js";
 export { exportOnnx, type ExportOptions, type ExportProgress, type ExportReport, type ExportVariant } from "./export/export-onnx.js";
+export type { BatchOptions } from "./batch-options.js";
 export { Siglip } from "./siglip.js";
 export type { AskedCheckpointOptions, Checkpoint, OpenCheckpointOptions, PatchGrid, PreparedImages, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore } from "./heatmap/heatmap.js";

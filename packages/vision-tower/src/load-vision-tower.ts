@@ -1,4 +1,5 @@
 import type { Device } from "@sightline/graph";
+import { batchLimits, type BatchOptions } from "./batch-options.js";
 import type { Checkpoint, TowerName } from "./checkpoint.js";
 import type { OnnxVariant } from "./hub-onnx/onnx-files.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly logitScale?: number;
   /** b, which is added to them, likewise. */
   readonly logitBias?: number;
+  /** How images of overlapping calls share runs of the tower. */
+  readonly batch?: BatchOptions;
   readonly signal?: AbortSignal;
 }
 
@@ -79,7 +82,7 @@ async function open(where: string, { towers, imageSize, maxPatches, format, vari
   return { ...checkpoint, ...(logitScale === undefined ? {} : { logitScale }), ...(logitBias === undefined ? {} : { logitBias }) };
 }
 
-function towerOptions({ device = "cpu", threads, precision = "float32" }: LoadOptions): TowerOptions {
+function towerOptions({ device = "cpu", threads, precision = "float32", batch }: LoadOptions): TowerOptions {
   checkPrecision(precision);
-  return { session: { device, ...(threads === undefined ? {} : { threads }) }, precision };
+  return { session: { device, ownThread: true, ...(threads === undefined ? {} : { threads }) }, precision, batch: batchLimits(batch) };
 }

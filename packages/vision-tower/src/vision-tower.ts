@@ -2,7 +2,10 @@ import type { Placement, Session, SessionOptions, TensorValue } from "@sightline
 import { WeightsError } from "@sightline/weights";
 import type { Checkpoint, PatchGrid, TextPart, TowerName, VisionPart } from "./checkpoint.js";
 import { cosineLogits } from "./cosine-logits.js";
-import { decodeImage, type DecodedImage } from "./pixels/decode-image.js";
+import { EmbeddingRows } from "./embedding-rows.js";
+import { ImageQueue, type ImageQueueLimits } from "./image-queue.js";
+import { imageStages, type TowerOutput } from "./image-stages.js";
+import type { DecodedImage } from "./pixels/decode-image.js";
 import type { ImageSource } from "./pixels/image-source.js";
 import type { OpenedTower } from "./precision/open-int8.js";
 import { openVision } from "./precision/open-vision.js";
@@ -10,7 +13,7 @@ import type { Precision, PrecisionReport } from "./precision/precision.js";
 import type { TextTokenizer, TokenBatch } from "./text/load-text-tokenizer.js";
 
 export interface EncodeOptions {
-  /** Stops before the next few images or texts; a run of the tower itself is not interrupted. */
+  /** Rejects and drops what has not been run; a run of the tower itself is not interrupted. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,6 +38,8 @@ export interface TowerOptions {
   readonly session: SessionOptions;
   /** Of the vision tower; texts, whose embeddings are kept, are always in float32. */
   readonly precision: Precision;
+  /** Of the queue in which images wait for the vision tower. */
+  readonly batch: ImageQueueLimits;
 }
 
 /** What every method throws once the model is disposed. */
@@ -42,8 +47,6 @@ export class TowerDisposedError extends Error {
   override readonly name: string = "TowerDisposedError";
 }
 
-// Enough rows for a matrix product to run at full speed, few enough that activations stay small beside the weights.
-const imagesPerRun = 8;
 const textsPerRun = 64;
 
 const greyImage: DecodedImage = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).fill(128) };
@@ -65,6 +68,7 @@ export class VisionTower implements AsyncDisposable {
   #text: Promise<Session> | undefined;
   #patchHead: Promise<Session> | undefined;
   readonly #working = new Set<Promise<unknown>>();
+  readonly #images: ImageQueue<ImageSource | DecodedImage, DecodedImage, TowerOutput> | undefined;
   #tokenizer: Promise<TextTokenizer> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -72,13 +76,16 @@ export class VisionTower implements AsyncDisposable {
   constructor(checkpoint: Checkpoint, options: TowerOptions) {
     this.#checkpoint = checkpoint;
     this.#options = options;
+    const { vision } = checkpoint;
+    this.#images = vision && new ImageQueue(imageStages(vision, async () => (await this.#openVision(vision)).session), options.batch);
     this.logitScale = checkpoint.logitScale;
     this.logitBias = checkpoint.logitBias;
-    this.width = checkpoint.vision?.width;
+    this.width = vision?.width;
   }
 
   /**
-   * Patch tokens and pooled embeddings of images, in their order, a few at a time.
+   * Patch tokens and pooled embeddings of images, in their order. Calls that overlap share runs of the tower, and
+   * images are decoded while it runs.
    * @throws ImageError for an image that cannot be read, TowerDisposedError
    */
   encodeImages(images: readonly (ImageSource | DecodedImage)[], options: EncodeOptions = {}): Promise<ImageEmbeddings> {
@@ -145,6 +152,7 @@ export class VisionTower implements AsyncDisposable {
   /** Waits for work under way, then frees both towers. A second call waits for the same end. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= Promise.allSettled(this.#working).then(async () => {
+      await this.#images?.idle();
       const opened = await Promise.allSettled([this.#vision?.then(({ session }) => session), this.#text, this.#patchHead]);
       for (const session of opened) if (session.status === "fulfilled") await session.value?.[Symbol.asyncDispose]();
       await this.#checkpoint.close();
@@ -166,27 +174,11 @@ export class VisionTower implements AsyncDisposable {
 
   /** `encodeImages` inside another call, which dispose waits for already. */
   protected async imageEmbeddings(images: readonly (ImageSource | DecodedImage)[], { signal }: EncodeOptions): Promise<ImageEmbeddings> {
-    const vision = this.#visionPart();
-    const { width, pooledWidth } = vision;
-    const grids: PatchGrid[] = [];
-    const pooled = new Float32Array(images.length * pooledWidth);
-    let patchTokens = new Float32Array(0);
-    let patches = 0;
-    for (let at = 0; at < images.length; at += imagesPerRun) {
-      const decoded = await Promise.all(images.slice(at, at + imagesPerRun).map((image) => (isDecoded(image) ? image : decodeImage(image, { signal }))));
-      const { session } = await this.#openVision(vision);
-      signal?.throwIfAborted();
-      const prepared = vision.prepare(decoded);
-      const result = await session.run(prepared.feeds);
-      if (at === 0) {
-        patches = prepared.patches;
-        patchTokens = new Float32Array(images.length * patches * width);
-      }
-      if (patches > 0) patchTokens.set(floats(result["patchTokens"]), at * patches * width);
-      if (pooledWidth > 0) pooled.set(floats(result["pooled"]), at * pooledWidth);
-      grids.push(...prepared.grids);
-    }
-    return { patchTokens, pooled, batch: images.length, patches, width, pooledWidth, grids };
+    const { vision } = this.#checkpoint;
+    if (!vision || !this.#images) return this.#missing("vision");
+    const rows = new EmbeddingRows(images.length, vision);
+    await this.#images.submit(images, rows.deliver, signal);
+    return rows.finish();
   }
 
   /**
@@ -262,10 +254,6 @@ export class VisionTower implements AsyncDisposable {
     }
     return this.#text;
   }
-}
-
-function isDecoded(image: ImageSource | DecodedImage): image is DecodedImage {
-  return typeof image === "object" && "data" in image && "width" in image;
 }
 
 function floats(value: TensorValue | undefined): Float32Array {

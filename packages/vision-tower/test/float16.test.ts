@@ -11,7 +11,7 @@ import { openCheckpoint } from "../src/families/open-checkpoint.js";
 import { decodeImage, type DecodedImage } from "../src/pixels/decode-image.js";
 import { openFloat16 } from "../src/precision/open-float16.js";
 import { goldenPath } from "./goldens.js";
-import { leastCosine } from "./least-cosine.js";
+import { leastCosine } from "./row-cosines.js";
 import { plantOutliers } from "./planted-outliers.js";
 import { roundingFloat16 } from "./rounding-float16.js";
 

@@ -2,7 +2,8 @@ import { Graph, openSession, type Tensor } from "@sightline/graph";
 import type { VisionPart } from "../checkpoint.js";
 import type { VisionOutputs } from "../models/clip.js";
 import { patchesOf, patchGrid, type SiglipVisionConfig } from "../models/siglip-vision.js";
-import { preprocessCropped, type CropPreprocessing } from "../pixels/resize-crop.js";
+import { reusablePixels } from "../pixels/preprocess.js";
+import { preprocessCropped, resizedForCrop, type CropPreprocessing } from "../pixels/resize-crop.js";
 
 /**
  * A vision tower whose images are cropped to a square.
@@ -25,8 +26,9 @@ export function cropVisionPart(
     graph,
     width,
     pooledWidth,
-    prepare: (images) => {
-      const { data, shape } = preprocessCropped(images, preprocessing);
+    resize: (image) => resizedForCrop(image, preprocessing),
+    prepare: (images, reuse) => {
+      const { data, shape } = preprocessCropped(images, preprocessing, reusablePixels(reuse, images.length, { width: imageSize, height: imageSize }));
       return { feeds: { pixels: { dtype: "float32", shape, data } }, grids: images.map(() => grid), patches: grid.rows * grid.columns };
     },
     open: (options) => openSession(graph, options),

@@ -3,7 +3,7 @@ import type { WeightSource } from "@sightline/weights";
 import type { Checkpoint, OpenCheckpointOptions, PatchGrid, VisionPart } from "../checkpoint.js";
 import { loadSiglipConfig } from "../config/load-siglip-config.js";
 import { patchGrid, type SiglipVisionConfig } from "../models/siglip-vision.js";
-import { preprocess, type Preprocessing } from "../pixels/preprocess.js";
+import { preprocess, resizeFor, reusablePixels, type Preprocessing } from "../pixels/preprocess.js";
 import { siglipPatchEmbeddingGraph, siglipVisionGraph } from "../siglip-graphs.js";
 import { openSiglipTowers } from "./siglip-checkpoint.js";
 
@@ -35,8 +35,9 @@ function visionPart(config: SiglipVisionConfig, preprocessing: Preprocessing, tr
     graph,
     width: config.width,
     pooledWidth: config.width,
-    prepare: (images) => {
-      const { data, shape } = preprocess(images, preprocessing);
+    resize: (image) => resizeFor(image, preprocessing),
+    prepare: (images, reuse) => {
+      const { data, shape } = preprocess(images, preprocessing, reusablePixels(reuse, images.length, preprocessing));
       return { feeds: { pixels: { dtype: "float32", shape, data } }, grids: images.map(() => grid), patches: grid.rows * grid.columns };
     },
     open: (options) => openSession(graph, options),

@@ -3,7 +3,7 @@ import { Graph, openSession } from "@sightline/graph";
 import { openWeights, WeightsError, type WeightSource } from "@sightline/weights";
 import type { Checkpoint, AskedCheckpointOptions, VisionPart } from "../checkpoint.js";
 import { patchesOf, patchGrid, siglipPatchTokens } from "../models/siglip-vision.js";
-import { preprocess } from "../pixels/preprocess.js";
+import { preprocess, resizeFor, reusablePixels } from "../pixels/preprocess.js";
 import { weightParameters } from "../weights/weight-parameters.js";
 import { readMmprojVision } from "./read-mmproj-vision.js";
 
@@ -41,8 +41,9 @@ function visionPart(source: WeightSource): VisionPart {
     graph,
     width: config.width,
     pooledWidth: 0,
-    prepare: (images) => {
-      const { data, shape } = preprocess(images, preprocessing);
+    resize: (image) => resizeFor(image, preprocessing),
+    prepare: (images, reuse) => {
+      const { data, shape } = preprocess(images, preprocessing, reusablePixels(reuse, images.length, preprocessing));
       return { feeds: { pixels: { dtype: "float32", shape, data } }, grids: images.map(() => grid), patches: grid.rows * grid.columns };
     },
     open: (options) => openSession(graph, options),

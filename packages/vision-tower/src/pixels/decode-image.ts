@@ -25,19 +25,32 @@ export interface DecodeImageOptions {
   readonly limits?: ImageLimits;
   /** Stops between reading, header and decoding; libvips itself cannot be interrupted. Rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called with the bytes of the decoded pixels once the header is read; they are decoded when its promise resolves. For
+   * programs that decode many images and bound the memory of all together.
+   */
+  readonly admit?: (bytes: number) => Promise<void>;
 }
 
 const defaultMaxBytes = 64 * 2 ** 20;
 const defaultMaxPixels = 64_000_000;
 
 /**
- * Decodes one image file to sRGB.
+ * Decodes one image file to sRGB. What is decided on the way, and why:
  *
- * - EXIF orientation is applied, as Hugging Face's `load_image` does.
- * - Alpha is composited on white. (Pillow drops it, which turns a transparent logo black or garish.)
- * - 16 bits become 8 by dropping the low byte, so 0..65535 covers 0..255. (Pillow clamps 16-bit grey at 255.)
- * - An embedded ICC profile is converted to sRGB; CMYK without one goes through libvips's own CMYK profile.
- * - Grey becomes three equal channels; of an animation or a multi-page file, the first frame counts.
+ * - EXIF orientation is applied, because the picture that a person sees is the one that was labelled; Hugging Face's
+ *   `load_image` applies it too.
+ * - Alpha is composited on white, the paper that most transparent pictures were drawn for. Pillow drops it, and shows
+ *   what lies under transparent pixels, often black or garish.
+ * - 16 bits become 8 by dropping the low byte, so that 0..65535 covers 0..255; towers were trained on 8 bits. Pillow
+ *   clamps 16-bit grey at 255, which makes nearly all of it white.
+ * - An embedded ICC profile is converted to sRGB, because towers were trained on pictures from the web, which are sRGB;
+ *   Pillow leaves a wide-gamut photo pale. CMYK without a profile goes through libvips's own, because it has no RGB of
+ *   its own; Pillow's formula makes colours that no printer would.
+ * - Grey becomes three equal channels, as Pillow's `convert("RGB")` does it, because towers take three.
+ * - Of an animation or a file of several pages, the first frame counts: the one that a viewer shows first, and Pillow's.
+ * - A JPEG is decoded at its full size. Shrinking while decoding (libjpeg's 1/2, 1/4, 1/8) would be faster and gives
+ *   other pixels than Pillow's resize of the full picture, so it is never used.
  * - Formats: JPEG, PNG, WebP, GIF, TIFF, AVIF. SVG is refused: it has no size in pixels of its own, can be made
  *   arbitrarily slow to draw, and can refer to other files. 32-bit and float samples are refused: nothing in the file
  *   says which value is white.
@@ -46,7 +59,7 @@ const defaultMaxPixels = 64_000_000;
  * @throws ImageError with one line that names the source and what to do.
  */
 export async function decodeImage(input: ImageSource, options: DecodeImageOptions = {}): Promise<DecodedImage> {
-  const { limits = {}, signal } = options;
+  const { limits = {}, signal, admit } = options;
   const maxBytes = limits.maxBytes ?? defaultMaxBytes;
   const maxPixels = limits.maxPixels ?? defaultMaxPixels;
   const file = await readImageFile(input, maxBytes, signal);
@@ -55,6 +68,7 @@ export async function decodeImage(input: ImageSource, options: DecodeImageOption
 
   const header = await readHeader(file, maxPixels);
   checkHeader(file, header, format, maxPixels);
+  await admit?.(header.width * header.height * 3);
   signal?.throwIfAborted();
 
   const image = await decodePixels(file, header, maxPixels);

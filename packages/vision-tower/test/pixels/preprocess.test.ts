@@ -43,7 +43,7 @@ describe("preprocess", () => {
     const image = { width: 2, height: 2, data: new Uint8Array(12) };
     const how = { ...half, width: 4, height: 2, filter: null };
     expect(() => preprocess([image], { ...how, filter: "bilinear" }, new Float32Array(12))).toThrow("expected a buffer of 1x3x2x4 = 24 values, got 12");
-    expect(() => preprocess([image], how)).toThrow("preprocess: expected image 0 to be 4x2, because do_resize is false, got 2x2");
+    expect(() => preprocess([image], how)).toThrow("preprocess: expected an image of 4x2, because do_resize is false, got 2x2");
     expect(preprocess([], how).shape).toEqual([0, 3, 2, 4]);
   });
 });

@@ -1,0 +1,49 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { ExitGate } from "./exit-gate.js";
+import type { RunnerReply, RunnerRequest, TensorMessage } from "./session-runner.js";
+
+// The thread of one session: `openThreadedRunner` starts it. Requests are served one after the other, in their order.
+const port = parentPort;
+if (!port) throw new Error("session-thread: expected to be a worker thread; open a session with ownThread instead");
+
+const gate = new ExitGate(workerData as Int32Array);
+let session: InferenceSession | undefined;
+let served = Promise.resolve();
+
+port.on("message", (request: RunnerRequest) => {
+  served = served.then(() => serve(request));
+});
+
+async function serve(request: RunnerRequest): Promise<void> {
+  try {
+    if (request.kind === "open") {
+      const { model, options } = request;
+      session = await gate.during(() => InferenceSession.create(model, options));
+      reply({ results: {}, spare: {} });
+    } else if (request.kind === "run") {
+      const results = await run(request);
+      const spare = Object.fromEntries(Object.entries(request.feeds).map(([name, { data }]) => [name, data.buffer as ArrayBuffer]));
+      reply({ id: request.id, results, spare });
+    } else if (request.kind === "end-profiling") {
+      session?.endProfiling();
+    } else {
+      await session?.release();
+      port?.close();
+    }
+  } catch (error) {
+    reply({ ...("id" in request ? { id: request.id } : {}), error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function run({ feeds, outputs }: RunnerRequest & { readonly kind: "run" }): Promise<Record<string, TensorMessage>> {
+  const inputs = Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) => [name, new Tensor(type as Tensor.Type, data as never, dims)]));
+  const results = await gate.during(() => (session as InferenceSession).run(inputs, [...outputs]));
+  return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { type, dims, data: data as unknown as ArrayBufferView }]));
+}
+
+/** Buffers are given away, not copied. */
+function reply(message: RunnerReply): void {
+  const buffers = "results" in message ? new Set([...Object.values(message.results).map(({ data }) => data.buffer as ArrayBuffer), ...Object.values(message.spare)]) : [];
+  port?.postMessage(message, [...buffers]);
+}
