@@ -1,6 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -77,7 +75,7 @@ function compilerIsInstalled(): boolean {
 }
 
 describe("the kernel's bytes", () => {
-  it.runIf(compilerIsInstalled())("are what its source compiles to", () => {
+  it("are what its source compiles to", () => {
     const check = spawnSync(process.execPath, ["kernels/build-kernel.mjs", "--check"], { cwd: root, encoding: "utf8" });
     expect([check.status, check.stderr]).toEqual([0, ""]);
   });
