@@ -70,10 +70,6 @@ describe("resampleSimd", () => {
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-function compilerIsInstalled(): boolean {
-  return createRequire(import.meta.url).resolve.paths("assemblyscript")?.some((folder) => existsSync(`${folder}/assemblyscript`)) ?? false;
-}
-
 describe("the kernel's bytes", () => {
   it("are what its source compiles to", () => {
     const check = spawnSync(process.execPath, ["kernels/build-kernel.mjs", "--check"], { cwd: root, encoding: "utf8" });
