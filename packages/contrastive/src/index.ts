@@ -3,7 +3,14 @@ export { ParameterSet, trainableParameters, type ParameterSlot } from "./paramet
 export { adamW, decaysByDefault, scaleGradients, sumOfSquares, type AdamWOptions, type AdamWState, type ElementRange, type Optimizer } from "./adamw.js";
 export { isHiddenMatrix, muon, type MuonOptions } from "./muon.js";
 export { cosineLearningRate, type CosineSchedule } from "./learning-rate.js";
+export { captionKey, denseLabels, pairLabels, type PairLabelOptions, type PairLabels } from "./losses/pair-labels.js";
+export type { NegativeSelection, PairEmbeddings, PairLoss, PairLossResult, Temperature } from "./losses/pair-loss.js";
+export { logitScaleLimit, startingLogitBias } from "./losses/temperature.js";
 export { sigmoidLoss } from "./losses/sigmoid-loss.js";
+export { sigmoidPairLoss } from "./losses/sigmoid-pair-loss.js";
+export { ChunkedSigmoidLoss, type ChunkedSigmoidLossOptions } from "./losses/chunked-sigmoid-loss.js";
+export { softmaxLoss } from "./losses/softmax-loss.js";
+export { softmaxPairLoss } from "./losses/softmax-pair-loss.js";
 export { TrainSession, type StepResult, type TrainingGraph } from "./train-session.js";
 export { qwen3Hidden, qwen3TokenTable, type Qwen3Config } from "./decoder-models/qwen3.js";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.js";
