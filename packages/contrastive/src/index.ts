@@ -11,6 +11,8 @@ export { sigmoidPairLoss } from "./losses/sigmoid-pair-loss.js";
 export { ChunkedSigmoidLoss, type ChunkedSigmoidLossOptions } from "./losses/chunked-sigmoid-loss.js";
 export { softmaxLoss } from "./losses/softmax-loss.js";
 export { softmaxPairLoss } from "./losses/softmax-pair-loss.js";
+export { CachedEncoder, rowsInMemory, type EncoderGraph, type RowSource } from "./cached/cached-encoder.js";
+export { CachedPairSession, type CachedPairOptions, type CachedStepResult, type PairBatch } from "./cached/cached-pair-session.js";
 export { TrainSession, type StepResult, type TrainingGraph } from "./train-session.js";
 export { qwen3Hidden, qwen3TokenTable, type Qwen3Config } from "./decoder-models/qwen3.js";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.js";
