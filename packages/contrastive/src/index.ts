@@ -15,6 +15,10 @@ export { CachedEncoder, rowsInMemory, type EncoderGraph, type RowSource } from "
 export { CachedPairSession, type CachedPairOptions, type CachedStepResult, type PairBatch } from "./cached/cached-pair-session.js";
 export { TrainSession, type StepResult, type TrainingGraph } from "./train-session.js";
 export { qwen3Hidden, qwen3TokenTable, type Qwen3Config } from "./decoder-models/qwen3.js";
+export { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "./trainable/adapted-parameters.js";
+export { initialiseLora, loraNames, loraTargets, mergedWeight, type LoraOptions, type LoraPart } from "./trainable/lora.js";
+export { selectTrainable, type TrainableOptions, type TrainablePart } from "./trainable/select-trainable.js";
+export type { TowerLayers } from "./trainable/tower-names.js";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.js";
 export { createSharedState, requestStop, type SharedState } from "./replicas/shared-state.js";
 export { trainReplica, type ReplicaOptions, type ReplicaStep } from "./replicas/replica.js";
