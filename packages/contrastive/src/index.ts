@@ -2,6 +2,8 @@ export { TrainingError } from "./training-error.js";
 export { ParameterSet, trainableParameters, type ParameterSlot } from "./parameter-set.js";
 export { adamW, decaysByDefault, scaleGradients, sumOfSquares, type AdamWOptions, type AdamWState, type ElementRange, type Optimizer } from "./adamw.js";
 export { isHiddenMatrix, muon, type MuonOptions } from "./muon.js";
+export { clipGradients } from "./clip-gradients.js";
+export { movingAverage, type MovingAverage, type MovingAverageOptions, type MovingAverageState } from "./moving-average.js";
 export { cosineLearningRate, type CosineSchedule } from "./learning-rate.js";
 export { captionKey, denseLabels, pairLabels, type PairLabelOptions, type PairLabels } from "./losses/pair-labels.js";
 export type { NegativeSelection, PairEmbeddings, PairLoss, PairLossResult, Temperature } from "./losses/pair-loss.js";
@@ -18,6 +20,7 @@ export { qwen3Hidden, qwen3TokenTable, type Qwen3Config } from "./decoder-models
 export { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "./trainable/adapted-parameters.js";
 export { initialiseLora, loraNames, loraTargets, mergedWeight, type LoraOptions, type LoraPart } from "./trainable/lora.js";
 export { selectTrainable, type TrainableOptions, type TrainablePart } from "./trainable/select-trainable.js";
+export { towerRates, type TowerRateOptions } from "./trainable/tower-rates.js";
 export type { TowerLayers } from "./trainable/tower-names.js";
 export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint.js";
 export { createSharedState, requestStop, type SharedState } from "./replicas/shared-state.js";
