@@ -1,4 +1,5 @@
 import { lowRankSum, type Graph, type LowRankDropout, type Shape, type Tensor, type TensorValue } from "@sightline/graph";
+import { seededHash, seededUniform } from "../seeded-hash.js";
 import { loraFactor, loraNames, loraTargets, type LoraOptions } from "./lora.js";
 
 type Parameter = (name: string, shape: Shape) => Tensor;
@@ -72,24 +73,10 @@ export function adaptedParameters(graph: Graph, { frozen, trains = () => false, 
       Object.fromEntries(
         [...uniforms].map(([name, { shape }]) => {
           const dims = shape.map(Number);
-          return [name, { dtype: "float32" as const, shape: dims, data: uniformValues(dims.reduce((a, b) => a * b, 1), [seed, step, chunk], name) }];
+          const hash = seededHash(seed, step, chunk, name);
+          const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => seededUniform(hash, i));
+          return [name, { dtype: "float32" as const, shape: dims, data }];
         }),
       ),
   };
-}
-
-/** Numbers in [0, 1) that the keys and the name determine. */
-function uniformValues(count: number, keys: readonly number[], name: string): Float32Array {
-  let state = 0;
-  for (const key of [...keys, ...Array.from(name, (char) => char.codePointAt(0) as number)]) state = hashed(Math.imul(state, 5) + key + 1);
-  // 24 bits, as many as a float32 in [0, 1) holds, so that none rounds up to 1.
-  return Float32Array.from({ length: count }, (_, i) => (hashed(state + Math.imul(i + 1, 0x9e3779b9)) >>> 8) / 2 ** 24);
-}
-
-/** Spreads a change of any bit over all 32 (the finaliser of MurmurHash3, Appleby). */
-function hashed(value: number): number {
-  let h = value | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) | 0;
 }
