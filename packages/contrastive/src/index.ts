@@ -28,7 +28,7 @@ export { trainReplica, type ReplicaOptions, type ReplicaStep } from "./replicas/
 export { BadPairCount, type BadPair, type ImageTextPair, type PairReaderOptions } from "./data/image-text-pair.js";
 export { rowPairs, type PairFields, type Row, type RowPairOptions } from "./data/row-pairs.js";
 export { readJsonlPairs, type TableReaderOptions } from "./data/jsonl-pairs.js";
-export { readCocoPairs, readKarpathyPairs, type CocoOptions, type KarpathyOptions } from "./data/caption-json-pairs.js";
+export { readCaptionJsonPairs, readCocoPairs, readKarpathyPairs, type CocoOptions, type KarpathyOptions } from "./data/caption-json-pairs.js";
 export { readFolderPairs } from "./data/folder-pairs.js";
 export { webDatasetPairs, type ShardMember, type WebDatasetOptions } from "./data/webdataset-pairs.js";
 export { pairBatches, type ChosenPair, type DataBatch, type DataPosition, type PairBatchOptions } from "./data/pair-batches.js";
