@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
+import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
 import { memoryBench } from "./memory-bench.js";
@@ -11,6 +12,7 @@ await new Command("bench")
   .addCommand(towerBench())
   .addCommand(chatBench())
   .addCommand(rivalsBench())
+  .addCommand(lossBench())
   .addCommand(mmprojCommand())
   .addCommand(throughputBench())
   .addCommand(memoryBench())

@@ -31,6 +31,7 @@ export {
 export { reduceMean, reduceSum, sumTo } from "./ops/reduce.js";
 export { concat, multiplyDims, padFront, reshape, slice, transpose } from "./ops/reshape.js";
 export { linear, matmul } from "./ops/linear.js";
+export { lowRankSum, type LowRank, type LowRankDropout } from "./ops/low-rank.js";
 export { l2Normalize, layerNorm, rmsNorm } from "./ops/normalization.js";
 export { softmax, softmaxCrossEntropy } from "./ops/softmax.js";
 export { attention, fusedAttention, type AttentionOptions, type FusedAttentionOptions } from "./ops/attention.js";

@@ -58,6 +58,7 @@ const cases: Record<string, Parameters<typeof gradientError>[0]> = {
   "matmul, both transposed": two([4, 3], [5, 4], (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true })),
   linear: three([[2, 3, 4], [5, 4], [5]], (x, w, b) => ops.linear(x, w, b)),
   "linear without bias": two([3, 4], [5, 4], (x, w) => ops.linear(x, w)),
+  lowRankSum: three([[5, 4], [2, 4], [5, 2]], (weight, down, up) => ops.lowRankSum(weight, { down, up, factor: 0.7 })),
   layerNorm: three([[2, 2, 5], [5], [5]], (x, g, b) => ops.layerNorm(x, g, b, 1e-2)),
   rmsNorm: two([2, 2, 5], [5], (x, g) => ops.rmsNorm(x, g, 1e-2)),
   l2Normalize: unaryOf(ops.l2Normalize, 1),

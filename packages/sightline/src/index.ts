@@ -11,3 +11,4 @@ export { imageFiles, textFiles, type InputFiles } from "./embed/input-files.js";
 export { diagnose, type Diagnosis } from "./doctor/diagnosis.js";
 export type { Machine } from "./doctor/machine.js";
 export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, RuntimeFacts } from "./doctor/probe.js";
+export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";

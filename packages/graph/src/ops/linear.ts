@@ -1,6 +1,8 @@
 import { GraphError } from "../graph-error.js";
 import { broadcastShapes, formatShape, type Dim, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { add, scale } from "./elementwise.js";
+import { lowRankParts, withDropout } from "./low-rank.js";
 import { reduceSum, sumTo } from "./reduce.js";
 import { multiplyDims, reshape } from "./reshape.js";
 
@@ -59,7 +61,8 @@ function lastTwo(x: Tensor, swapped: boolean): [Dim, Dim] {
 
 /**
  * x Wᵀ + b over the last axis, with W stored as PyTorch's Linear stores it.
- * Weights go in as they lie in the file: Gemm reads them transposed, so nothing is copied on load.
+ * Weights go in as they lie in the file: Gemm reads them transposed, so nothing is copied on load. A weight made by
+ * `lowRankSum` is not summed.
  * @param x float32[..., in]
  * @param weight float32[out, in]
  * @param bias float32[out]
@@ -73,6 +76,11 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   }
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== outWidth)) {
     throw new GraphError(`linear: "${bias.name}" expected [${outWidth}], got ${formatShape(bias.shape)}`);
+  }
+  const parts = lowRankParts(weight);
+  if (parts) {
+    const { down, up, factor } = parts.change;
+    return add(linear(x, parts.weight, bias), scale(linear(linear(withDropout(x, parts.change), down), up), factor));
   }
   const rows = multiplyDims(...x.shape.slice(0, -1));
   const rows2d: Shape = [rows, inWidth as Dim];

@@ -1,7 +1,7 @@
 import { Graph, openSession } from "@sightline/graph";
 import { describe, expect, it } from "vitest";
 
-import { sigmoidLoss } from "../src/index.js";
+import { sigmoidLoss } from "../../src/index.js";
 
 interface Pairs {
   readonly images: readonly (readonly number[])[];
