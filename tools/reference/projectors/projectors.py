@@ -14,14 +14,14 @@ from transformers import (
 )
 from transformers.models.llava_onevision.modeling_llava_onevision import image_size_to_num_patches
 
-from seeded import seeded, spread
+from seeded import pictures, seeded, spread
 
 VISION = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
 SIGLIP = {**VISION, "model_type": "siglip_vision_model", "vision_use_head": False}
 TEXT = {"hidden_size": 20, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": 40, "head_dim": 20}
 PINPOINTS = [[64 * rows, 64 * columns] for rows in (1, 2, 3, 4) for columns in (1, 2, 3, 4)]
 
-# float32[views, 3, H, W] of pixels go in as seeded("pixels", shape).
+# What goes in is pictures("pixels", views, 64).
 CASES = {
     "gemma3": (Gemma3Model, lambda: Gemma3Config(vision_config=SIGLIP, text_config={**TEXT, "model_type": "gemma3_text"}, mm_tokens_per_image=16)),
     "paligemma": (PaliGemmaModel, lambda: PaliGemmaConfig(vision_config={**SIGLIP, "projection_dim": 20}, text_config={**TEXT, "model_type": "gemma"}, projection_dim=20, image_token_index=30)),
@@ -75,7 +75,7 @@ def run(name: str, model) -> tuple[dict, dict]:
         return run_onevision(model)
     if name.startswith("lfm2_vl"):
         return run_lfm2(model)
-    pixels = torch.from_numpy(seeded("pixels", (2, 3, 64, 64)))
+    pixels = torch.from_numpy(pictures("pixels", 2, 64))
     if name == "idefics3":
         patch_tokens = model.vision_model(pixel_values=pixels).last_hidden_state
         rows = model.connector(patch_tokens)
@@ -90,14 +90,14 @@ def run(name: str, model) -> tuple[dict, dict]:
         # What the decoder adds up: Gemma multiplies embeddings by sqrt(width) in llama.cpp, images too; in
         # transformers 5 it multiplies its token table alone, so its image rows are those times sqrt(width).
         rows = rows / model.config.text_config.hidden_size ** 0.5
-    return {"patch_tokens": patch_tokens, "rows": rows}, {"pixels": [2, 3, 64, 64]}
+    return {"patch_tokens": patch_tokens, "rows": rows}, {}
 
 
 def run_onevision(model) -> tuple[dict, dict]:
     outputs, cases = {}, []
     for height, width in ONEVISION_SIZES:
         views = image_size_to_num_patches((height, width), PINPOINTS, 64)
-        pixels = torch.from_numpy(seeded(f"pixels {height}x{width}", (views, 3, 64, 64)))
+        pixels = torch.from_numpy(pictures(f"pixels {height}x{width}", views, 64))
         features = model.get_image_features(pixel_values=pixels[None], image_sizes=torch.tensor([[height, width]]), output_hidden_states=True)
         rows = features.pooler_output[0]
         key = f"{height}x{width}"

@@ -26,6 +26,12 @@ def seeded(name: str, shape, scale: float = 1.0, offset: float = 0.0) -> np.ndar
     return ((unit - 0.5) * 2 * scale + offset).astype(np.float32).reshape(shape)
 
 
+def pictures(name: str, views: int, side: int) -> np.ndarray:
+    """float32[views, 3, side, side] of bytes 0 to 255, normalised with a mean and deviation of 0.5."""
+    levels = np.floor((seeded(name, (views, 3, side, side)).astype(np.float64) + 1) * 128)
+    return ((levels / 255 - 0.5) / 0.5).astype(np.float32)
+
+
 def spread(name: str, shape) -> tuple[float, float]:
     """(scale, offset) that lets mistakes show: no bias is zero, no norm the identity, attention far from uniform."""
     leaf = name.rsplit(".", 1)[-1]
