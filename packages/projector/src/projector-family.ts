@@ -15,6 +15,8 @@ export interface Projector {
   readonly type: string;
   /** W, which must be the decoder's E. */
   readonly outputWidth: number;
+  /** The tensor `float32[W]` that stands at the end of each row of tiled patches (`anyresRows`), where the file has one. */
+  readonly newline?: string;
   /** N, for a grid of patches. */
   readonly tokens: (grid: PatchGrid) => number;
   /**
@@ -26,12 +28,25 @@ export interface Projector {
 
 export interface ProjectorOptions {
   /**
-   * Which GELU stands between the layers of `mlp`: the tanh form, as llama.cpp runs it (ggml_gelu) whatever the model was
-   * trained with, or the erf form, as transformers runs LLaVA-OneVision (`projector_hidden_act: "gelu"`). "tanh" when
-   * left out. They differ by up to 5e-4 in an activation.
+   * Which GELU stands between the layers of an mmproj GGUF's `mlp` or `lfm2`: the tanh form, as llama.cpp runs it
+   * (ggml_gelu) whatever the model was trained with, or the erf form, as transformers runs these models
+   * (`projector_hidden_act: "gelu"`). "tanh" when left out. They differ by up to 5e-4 in an activation. A Hugging Face
+   * checkpoint says itself which one it wants.
    */
   readonly gelu?: "tanh" | "erf";
 }
 
-/** Reads one family's projector from an mmproj GGUF. Throws ProjectorError when its tensors do not fit. */
-export type ProjectorFamily = (source: WeightSource, options: ProjectorOptions) => Projector;
+/** The value of a checkpoint's `config.json`. */
+export type CheckpointConfig = Readonly<Record<string, unknown>>;
+
+/** One kind of projector: what it is called, and how it is read from either format. */
+export interface ProjectorFamily {
+  /** Its `clip.projector_type` in an mmproj GGUF. */
+  readonly type: string;
+  /** The `model_type` of the Hugging Face checkpoints that have it. */
+  readonly modelTypes: readonly string[];
+  /** Throws ProjectorError when a tensor or a key is missing or does not fit. */
+  readonly fromMmproj: (source: WeightSource, options: ProjectorOptions) => Projector;
+  /** Throws ProjectorError when a tensor or a field is missing or does not fit. */
+  readonly fromCheckpoint: (source: WeightSource, config: CheckpointConfig) => Projector;
+}

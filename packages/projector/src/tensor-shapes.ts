@@ -17,3 +17,12 @@ export function expectWidth(source: WeightSource, patchTokens: Tensor, width: nu
     throw new ProjectorError(`${source.path}: the projector reads patch tokens of width ${width}, but the tower gives ${formatShape(patchTokens.shape)}; take both from one model`);
   }
 }
+
+/** A whole number of at least 1 from an mmproj GGUF. Throws ProjectorError when it is something else and has no default. */
+export function countOf(source: WeightSource, key: string, whenMissing?: number): number {
+  const value = source.metadata.get(key) ?? whenMissing;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
+    throw new ProjectorError(`${source.path}: expected ${key} to be a whole number of at least 1, got ${String(value)}`);
+  }
+  return value;
+}

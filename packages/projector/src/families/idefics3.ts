@@ -1,17 +1,23 @@
 import { linear } from "@sightline/graph";
+import type { WeightSource } from "@sightline/weights";
+import { countAt, tensorEnding } from "../checkpoint-fields.js";
 import { pixelShuffle, shuffledGrid } from "../pixel-shuffle.js";
-import { ProjectorError } from "../projector-error.js";
-import type { ProjectorFamily } from "../projector-family.js";
-import { expectWidth, matrixShape } from "../tensor-shapes.js";
+import type { Projector, ProjectorFamily } from "../projector-family.js";
+import { countOf, expectWidth, matrixShape } from "../tensor-shapes.js";
 
-/** Idefics3 and SmolVLM: pixel shuffle, then one linear layer without bias (Laurençon et al. 2024, 2.2). */
-export const idefics3: ProjectorFamily = (source) => {
-  const key = "clip.vision.projector.scale_factor";
-  const factor = source.metadata.get(key);
-  if (typeof factor !== "number" || !Number.isInteger(factor) || factor < 1) {
-    throw new ProjectorError(`${source.path}: expected ${key} to be a whole number of at least 1, got ${String(factor)}`);
-  }
-  const [outputWidth, width] = matrixShape(source, "mm.model.fc.weight");
+/**
+ * Idefics3, SmolVLM 1 and 2, granite-docling: pixel shuffle, then one linear layer without bias (Laurençon et al. 2024,
+ * 2.2).
+ */
+export const idefics3: ProjectorFamily = {
+  type: "idefics3",
+  modelTypes: ["idefics3", "smolvlm"],
+  fromMmproj: (source) => projector(source, "mm.model.fc.weight", countOf(source, "clip.vision.projector.scale_factor")),
+  fromCheckpoint: (source, config) => projector(source, tensorEnding(source, "connector.modality_projection.proj.weight"), countAt(source, config, "scale_factor", 2)),
+};
+
+function projector(source: WeightSource, name: string, factor: number): Projector {
+  const [outputWidth, width] = matrixShape(source, name);
   return {
     type: "idefics3",
     outputWidth,
@@ -21,7 +27,7 @@ export const idefics3: ProjectorFamily = (source) => {
     },
     build(patchTokens, grid, parameter) {
       expectWidth(source, patchTokens, width / (factor * factor));
-      return linear(pixelShuffle(patchTokens, grid, factor), parameter("mm.model.fc.weight", [outputWidth, width]));
+      return linear(pixelShuffle(patchTokens, grid, factor), parameter(name, [outputWidth, width]));
     },
   };
-};
+}

@@ -1,23 +1,49 @@
-import { geluErf, geluTanh, linear } from "@sightline/graph";
-import type { ProjectorFamily } from "../projector-family.js";
+import { geluErf, geluTanh, linear, type Tensor } from "@sightline/graph";
+import type { WeightSource } from "@sightline/weights";
+import { fieldAt, geluAt, tensorEnding } from "../checkpoint-fields.js";
+import type { Projector, ProjectorFamily } from "../projector-family.js";
 import { expectWidth, matrixShape } from "../tensor-shapes.js";
 
 /**
  * LLaVA's projector: linear, GELU, linear, on every patch token (Liu et al. 2023, "Improved Baselines with Visual
- * Instruction Tuning", 3.2).
+ * Instruction Tuning", 3.2). LLaVA-OneVision has the same one; what it does with tiles is `anyresRows`.
  */
-export const mlp: ProjectorFamily = (source, { gelu }) => {
-  const [hidden, width] = matrixShape(source, "mm.0.weight");
-  const [outputWidth] = matrixShape(source, "mm.2.weight");
+export const mlp: ProjectorFamily = {
+  type: "mlp",
+  modelTypes: ["llava", "llava_onevision"],
+  fromMmproj: (source, { gelu = "tanh" }) => projector(source, { layers: ["mm.0", "mm.2"], gelu, newline: "v.image_newline", bias: true }),
+  fromCheckpoint(source, config) {
+    const [first, second] = ["1", "2"].map((layer) => tensorEnding(source, `multi_modal_projector.linear_${layer}.weight`).slice(0, -".weight".length)) as [string, string];
+    return projector(source, {
+      layers: [first, second],
+      gelu: geluAt(source, config, "projector_hidden_act"),
+      bias: fieldAt(config, "multimodal_projector_bias") !== false,
+      ...(config["model_type"] === "llava_onevision" ? { newline: tensorEnding(source, "image_newline") } : {}),
+    });
+  },
+};
+
+interface MlpProjector {
+  readonly layers: readonly [string, string];
+  readonly gelu: "tanh" | "erf";
+  readonly bias: boolean;
+  readonly newline?: string;
+}
+
+function projector(source: WeightSource, { layers: [first, second], gelu, bias, newline }: MlpProjector): Projector {
+  const [hidden, width] = matrixShape(source, `${first}.weight`);
+  const [outputWidth] = matrixShape(source, `${second}.weight`);
   const activation = gelu === "erf" ? geluErf : geluTanh;
   return {
     type: "mlp",
     outputWidth,
+    ...(newline !== undefined && source.tensors.has(newline) ? { newline } : {}),
     tokens: ({ rows, columns }) => rows * columns,
     build(patchTokens, _grid, parameter) {
       expectWidth(source, patchTokens, width);
-      const inner = activation(linear(patchTokens, parameter("mm.0.weight", [hidden, width]), parameter("mm.0.bias", [hidden])));
-      return linear(inner, parameter("mm.2.weight", [outputWidth, hidden]), parameter("mm.2.bias", [outputWidth]));
+      const layer = (x: Tensor, name: string, outWidth: number, inWidth: number): Tensor =>
+        linear(x, parameter(`${name}.weight`, [outWidth, inWidth]), bias ? parameter(`${name}.bias`, [outWidth]) : undefined);
+      return layer(activation(layer(patchTokens, first, hidden, width)), second, outputWidth, hidden);
     },
   };
-};
+}

@@ -1,0 +1,131 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import type { WeightSource } from "@sightline/weights";
+import { z } from "zod";
+import { ConfigError, invalidConfig } from "../config/config-error.js";
+import { readJson } from "../config/read-json.js";
+import type { MmprojVision } from "../mmproj/read-mmproj-vision.js";
+import type { Preprocessing } from "../pixels/preprocess.js";
+import type { ResampleFilter } from "../pixels/resample-filter.js";
+
+/** The SigLIP tower of a Hugging Face vision-language checkpoint, and the files' values for those who read on. */
+export interface CheckpointVision extends MmprojVision {
+  /** The value of config.json. */
+  readonly modelConfig: unknown;
+  /** The value of preprocessor_config.json, or of `image_processor` in processor_config.json. */
+  readonly processorConfig: unknown;
+}
+
+interface VisionLanguageType {
+  /** What transformers takes for a field that config.json leaves out. */
+  readonly defaults: Readonly<Record<keyof typeof counts, number>>;
+  readonly filter: ResampleFilter;
+  /** Where the projector reads a block before the last norm: what `vision_feature_layer` is when it is left out. */
+  readonly featureLayer?: number;
+}
+
+const count = z.int().min(1).max(2 ** 24);
+const counts = { hidden_size: count, intermediate_size: count, num_hidden_layers: count.max(1024), num_attention_heads: count, image_size: count, patch_size: count };
+
+const siglip = { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12, image_size: 224, patch_size: 16 };
+const idefics3 = { hidden_size: 1152, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 16, image_size: 224, patch_size: 32 };
+const types: Readonly<Record<string, VisionLanguageType>> = {
+  gemma3: { defaults: siglip, filter: "bilinear" },
+  idefics3: { defaults: idefics3, filter: "lanczos" },
+  smolvlm: { defaults: idefics3, filter: "lanczos" },
+  paligemma: { defaults: siglip, filter: "bicubic" },
+  llava: { defaults: siglip, filter: "bicubic", featureLayer: -2 },
+  llava_onevision: { defaults: siglip, filter: "bicubic", featureLayer: -1 },
+};
+
+const configSchema = z.object({
+  model_type: z.enum(Object.keys(types) as [string, ...string[]]),
+  vision_config: z.object({
+    model_type: z.enum(["siglip_vision_model", "idefics3", "idefics3_vision", "smolvlm_vision"], { error: "expected a SigLIP tower of one fixed resolution" }).optional(),
+    ...(Object.fromEntries(Object.entries(counts).map(([field, schema]) => [field, schema.optional()])) as { [field in keyof typeof counts]: z.ZodOptional<typeof count> }),
+    layer_norm_eps: z.number().positive().max(1).default(1e-6),
+    hidden_act: z.literal("gelu_pytorch_tanh").default("gelu_pytorch_tanh"),
+  }),
+  vision_feature_layer: z.union([z.int(), z.array(z.int()).length(1)]).optional(),
+  vision_feature_select_strategy: z.literal("full", { error: 'expected "full": SigLIP has no class token to leave out' }).optional(),
+});
+
+const filters: Readonly<Record<1 | 2 | 3, ResampleFilter>> = { 1: "lanczos", 2: "bilinear", 3: "bicubic" };
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const positive = z.number().positive();
+const processorSchema = z.object({
+  resample: z.literal([1, 2, 3], { error: "expected 1 (Lanczos), 2 (bilinear) or 3 (bicubic)" }).nullish(),
+  rescale_factor: positive.nullish(),
+  image_mean: perChannel.nullish(),
+  image_std: z.tuple([positive, positive, positive]).nullish(),
+});
+
+/**
+ * Reads the tower of a vision-language checkpoint: its shape from config.json, its pixels from preprocessor_config.json.
+ * Images are squashed to the tower's square, as a picture that is not tiled is in transformers.
+ * @throws ConfigError naming the file and the field, what is known and what stood there
+ */
+export async function readCheckpointVision(directory: string, source: WeightSource, { signal }: { readonly signal?: AbortSignal } = {}): Promise<CheckpointVision> {
+  const configFile = path.join(directory, "config.json");
+  const modelConfig = await readJson(configFile, signal);
+  const parsed = configSchema.safeParse(modelConfig);
+  if (!parsed.success) throw invalidConfig("readCheckpointVision", configFile, parsed.error, modelConfig);
+  const { model_type: modelType, vision_config: vision } = parsed.data;
+  const { defaults, filter, featureLayer } = types[modelType] as VisionLanguageType;
+  const value = (field: keyof typeof counts): number => vision[field] ?? defaults[field];
+  const fail = (problem: string): never => {
+    throw new ConfigError("readCheckpointVision", configFile, problem);
+  };
+  const config = {
+    width: value("hidden_size"),
+    layers: featureLayer === undefined ? value("num_hidden_layers") : blocksUsed([parsed.data.vision_feature_layer ?? featureLayer].flat()[0] as number, value("num_hidden_layers"), fail),
+    heads: value("num_attention_heads"),
+    mlpWidth: value("intermediate_size"),
+    layerNormEps: vision.layer_norm_eps,
+    imageSize: value("image_size"),
+    patchSize: value("patch_size"),
+  };
+  if (config.width % config.heads !== 0) fail(`vision_config: expected hidden_size to be a multiple of num_attention_heads, got ${config.width} and ${config.heads}`);
+  if (config.patchSize > config.imageSize) fail(`vision_config: expected patch_size to be at most image_size, got ${config.patchSize} and ${config.imageSize}`);
+  const { processorConfig, preprocessing } = await readProcessor(directory, config.imageSize, filter, signal);
+  const prefix = towerPrefix(source, fail);
+  return { config, preprocessing, postLayerNorm: featureLayer === undefined, rename: (name) => name.replace(/^vision_model\./, prefix), modelConfig, processorConfig };
+}
+
+/** `vision_feature_layer` counts the states of the tower from 0, what goes into the first block, or back from -1, the last. */
+function blocksUsed(layer: number, blocks: number, fail: (problem: string) => never): number {
+  const used = layer < 0 ? blocks + 1 + layer : layer;
+  if (used < 1 || used > blocks) fail(`vision_feature_layer: expected a block of ${blocks}, counted from 1 or back from -1, got ${layer}`);
+  return used;
+}
+
+async function readProcessor(directory: string, side: number, filter: ResampleFilter, signal: AbortSignal | undefined): Promise<{ processorConfig: unknown; preprocessing: Preprocessing }> {
+  const own = path.join(directory, "preprocessor_config.json");
+  const joint = path.join(directory, "processor_config.json");
+  const nested = !existsSync(own) && existsSync(joint);
+  const file = nested ? joint : own;
+  const whole = await readJson(file, signal);
+  const processorConfig: unknown = nested && typeof whole === "object" && whole !== null ? Reflect.get(whole, "image_processor") : whole;
+  const parsed = processorSchema.safeParse(processorConfig);
+  if (!parsed.success) throw invalidConfig("readCheckpointVision", file, parsed.error, processorConfig);
+  const { resample, rescale_factor, image_mean, image_std } = parsed.data;
+  return {
+    processorConfig,
+    preprocessing: {
+      width: side,
+      height: side,
+      filter: resample ? filters[resample] : filter,
+      rescale: rescale_factor ?? 1 / 255,
+      mean: image_mean ?? [0.5, 0.5, 0.5],
+      std: image_std ?? [0.5, 0.5, 0.5],
+    },
+  };
+}
+
+/** What stands before the tower's names: releases of transformers differ, and the patch embedding is in all of them. */
+function towerPrefix(source: WeightSource, fail: (problem: string) => never): string {
+  const ending = "embeddings.patch_embedding.weight";
+  const found = [...source.tensors.keys()].filter((name) => name.endsWith(ending) && !name.includes("text_model."));
+  if (found.length !== 1) fail(`expected the weights to hold one tensor that ends with "${ending}", got ${found.length === 0 ? "none" : found.join(", ")}`);
+  return (found[0] as string).slice(0, -ending.length);
+}
