@@ -101,7 +101,7 @@ describe("preprocessing as llama.cpp does it", () => {
 });
 
 describe("openImageEncoder", () => {
-  it.each([
+  it.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
     ["another model type", { model_type: "fuyu" }, /config.json: model_type: .*"gemma3".*got "fuyu"/],
     ["a tower that is no SigLIP of one resolution", { vision_config: { model_type: "clip_vision_model" } }, /vision_config.model_type: expected a SigLIP tower of one fixed resolution, got "clip_vision_model"/],
     ["a feature layer that is not there", { vision_feature_layer: -5 }, /vision_feature_layer: expected a block of 3, counted from 1 or back from -1, got -5/],
@@ -109,7 +109,7 @@ describe("openImageEncoder", () => {
   ])("refuses %s", async (_, change, message) => {
     const at = await directory("llava");
     const { config } = familyCase("llava");
-    await writeFile(path.join(at, "config.json"), JSON.stringify({ ...config, ...change, vision_config: { ...(config["vision_config"] as object), ...(change.vision_config as object | undefined) } }));
+    await writeFile(path.join(at, "config.json"), JSON.stringify({ ...config, ...change, vision_config: { ...(config["vision_config"] as object), ...(change["vision_config"] as object | undefined) } }));
     await expect(openImageEncoder(at)).rejects.toThrow(message);
   });
 });
