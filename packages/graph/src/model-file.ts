@@ -1,8 +1,9 @@
-import { InferenceSession } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { deviceFailure, type RunDevice } from "./devices.js";
 import { GraphError } from "./graph-error.js";
 import { ProfileFolder } from "./placement.js";
-import { firstLine, nativeOptions, openOnDevice, Session, type SessionOptions, type TensorValue } from "./session.js";
+import type { SessionRunner } from "./session-runner.js";
+import { firstLine, nativeOptions, openOnDevice, openRunner, Session, type SessionOptions, type TensorValue } from "./session.js";
 import { formatShape, type Shape } from "./shape.js";
 import type { Signature, ValueType } from "./signature.js";
 import type { Dtype } from "./tensor.js";
@@ -48,9 +49,9 @@ export interface ModelFileOptions extends SessionOptions {
 export async function openModelFile(file: string, options: ModelFileOptions): Promise<Session> {
   return openOnDevice(options, async (device) => {
     const profile = options.placement ? await ProfileFolder.create() : undefined;
-    let native: InferenceSession | undefined;
+    let native: SessionRunner | undefined;
     try {
-      native = await InferenceSession.create(file, nativeOptions(device, options, profile));
+      native = await openRunner(file, nativeOptions(device, options, profile), device, options);
       return new ModelFileSession(native, file, device, options, profile);
     } catch (cause) {
       await native?.release();
@@ -75,7 +76,7 @@ class ModelFileSession extends Session {
   readonly #outputs: ReadonlyMap<string, Mapped>;
   readonly #filled: readonly { readonly inFile: NamedType; readonly fill: FilledInput }[];
 
-  constructor(native: InferenceSession, file: string, device: RunDevice, options: ModelFileOptions, profile: ProfileFolder | undefined) {
+  constructor(native: SessionRunner, file: string, device: RunDevice, options: ModelFileOptions, profile: ProfileFolder | undefined) {
     const takes = valueTypes(file, native.inputMetadata);
     const gives = valueTypes(file, native.outputMetadata);
     const inputs = new Map<string, Mapped>();

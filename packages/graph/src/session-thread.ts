@@ -18,32 +18,31 @@ port.on("message", (request: RunnerRequest) => {
 async function serve(request: RunnerRequest): Promise<void> {
   try {
     if (request.kind === "open") {
-      const { model, options } = request;
-      session = await gate.during(() => InferenceSession.create(model, options));
-      reply({ results: {}, spare: {} });
+      session = await gate.during(() => openModel(request));
+      const { inputMetadata, outputMetadata } = session;
+      port?.postMessage({ kind: "opened", inputMetadata, outputMetadata } satisfies RunnerReply);
     } else if (request.kind === "run") {
       const results = await run(request);
       const spare = Object.fromEntries(Object.entries(request.feeds).map(([name, { data }]) => [name, data.buffer as ArrayBuffer]));
-      reply({ id: request.id, results, spare });
-    } else if (request.kind === "end-profiling") {
-      session?.endProfiling();
+      // Buffers are given away, not copied.
+      const buffers = new Set([...Object.values(results).map(({ data }) => data.buffer as ArrayBuffer), ...Object.values(spare)]);
+      port?.postMessage({ kind: "results", id: request.id, results, spare } satisfies RunnerReply, [...buffers]);
     } else {
-      await session?.release();
       port?.close();
+      await session?.release();
     }
   } catch (error) {
-    reply({ ...("id" in request ? { id: request.id } : {}), error: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    port?.postMessage({ kind: "failure", ...("id" in request ? { id: request.id } : {}), error: message } satisfies RunnerReply);
   }
+}
+
+function openModel({ model, options }: RunnerRequest & { readonly kind: "open" }): Promise<InferenceSession> {
+  return typeof model === "string" ? InferenceSession.create(model, options) : InferenceSession.create(model, options);
 }
 
 async function run({ feeds, outputs }: RunnerRequest & { readonly kind: "run" }): Promise<Record<string, TensorMessage>> {
   const inputs = Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) => [name, new Tensor(type as Tensor.Type, data as never, dims)]));
   const results = await gate.during(() => (session as InferenceSession).run(inputs, [...outputs]));
   return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { type, dims, data: data as unknown as ArrayBufferView }]));
-}
-
-/** Buffers are given away, not copied. */
-function reply(message: RunnerReply): void {
-  const buffers = "results" in message ? new Set([...Object.values(message.results).map(({ data }) => data.buffer as ArrayBuffer), ...Object.values(message.spare)]) : [];
-  port?.postMessage(message, [...buffers]);
 }

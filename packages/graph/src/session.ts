@@ -13,9 +13,9 @@ import { formatShape } from "./shape.js";
 import type { Signature, ValueType } from "./signature.js";
 import { declineTelemetry } from "./telemetry.js";
 import type { Dtype } from "./tensor.js";
-import { openThreadedRunner } from "./threaded-runner.js";
 import { attentionIsRight } from "./webgpu/attention-check.js";
 import { webgpuGraph } from "./webgpu/webgpu-graph.js";
+import { openThreadedRunner } from "./threaded-runner.js";
 
 export interface SessionOptions {
   readonly device?: Device;
@@ -183,10 +183,7 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
     const { model, memory } = serializeModel(graph, weights.data, (file) => path.relative(folder, files.get(file) as string));
     const native = nativeOptions(device, { ...options, config: { model_external_initializers_file_folder_path: folder, ...options.config } }, profile);
     native.externalData = memory.map(({ location, data }) => ({ path: location, data }));
-    // A profile is read where it was written, when it was.
-    const inOwnThread = options.ownThread === true && device === "cpu" && !profile && options.profilePrefix === undefined;
-    const runner = await (inOwnThread ? openThreadedRunner(model, native) : InferenceSession.create(model, native));
-    const session = new Session(runner, graph, device, weights.release, profile);
+    const session = new Session(await openRunner(model, native, device, options), graph, device, weights.release, profile);
     // A mapped file may lose its name at once, except where the system holds on to it until the map ends.
     if (process.platform !== "win32") await weights.release();
     return session;
@@ -196,6 +193,13 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
     if (cause instanceof GraphError) throw cause;
     throw deviceFailure(device, cause) ?? new GraphError(`openSession: ${device} could not open the graph: ${firstLine(cause)}`, { cause });
   }
+}
+
+/** A model in the thread that was asked for. A session that is profiled stays in the caller's, where its record is read. */
+export function openRunner(model: Uint8Array | string, native: InferenceSession.SessionOptions, device: RunDevice, options: SessionOptions): Promise<SessionRunner> {
+  const profiled = options.placement === true || options.profilePrefix !== undefined;
+  if (options.ownThread && device === "cpu" && !profiled) return openThreadedRunner(model, native);
+  return typeof model === "string" ? InferenceSession.create(model, native) : InferenceSession.create(model, native);
 }
 
 /** The options of a session as ONNX Runtime takes them. */

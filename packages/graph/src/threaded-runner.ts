@@ -1,10 +1,10 @@
 import { Worker } from "node:worker_threads";
 import { Tensor, type InferenceSession } from "onnxruntime-node";
 import { closeOnExit, ExitGate, forgetGate } from "./exit-gate.js";
-import type { RunnerReply, RunnerRequest, RunnerResults, SessionRunner, TensorMessage } from "./session-runner.js";
+import type { RunnerOpened, RunnerReply, RunnerRequest, RunnerResults, SessionRunner, TensorMessage } from "./session-runner.js";
 
 interface Waiting {
-  resolve(reply: RunnerResults): void;
+  resolve(reply: RunnerOpened | RunnerResults): void;
   reject(error: Error): void;
 }
 
@@ -15,7 +15,7 @@ interface Waiting {
  * Inputs are copied once, on their way there; results are handed over as they are. The thread does not keep the process
  * alive, except while something is under way.
  */
-export async function openThreadedRunner(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<SessionRunner> {
+export async function openThreadedRunner(model: Uint8Array | string, options: InferenceSession.SessionOptions): Promise<SessionRunner> {
   const gate = new ExitGate();
   closeOnExit(gate);
   // Node's own options, such as a loader's, are for the program and not for this thread.
@@ -25,6 +25,7 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
   /** By input: the buffer of an earlier run. New ones would be garbage of the thread, which seldom collects its own. */
   const spare = new Map<string, ArrayBuffer>();
   let runs = 0;
+  let hasEnded = false;
 
   const settle = (id: number | undefined): Waiting | undefined => {
     const call = waiting.get(id);
@@ -36,14 +37,18 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
     for (const id of [...waiting.keys()]) settle(id)?.reject(error);
   };
   worker.on("message", (reply: RunnerReply) => {
-    if ("error" in reply) settle(reply.id)?.reject(new Error(reply.error));
-    else settle(reply.id)?.resolve(reply);
+    if (reply.kind === "failure") settle(reply.id)?.reject(new Error(reply.error));
+    else settle(reply.kind === "results" ? reply.id : undefined)?.resolve(reply);
   });
   worker.on("error", fail);
-  worker.on("exit", () => fail(new Error("the session's thread has ended")));
+  worker.on("exit", () => {
+    hasEnded = true;
+    fail(new Error("the session's thread has ended"));
+  });
 
-  const request = (message: RunnerRequest, id: number | undefined, transfer: readonly ArrayBuffer[]): Promise<RunnerResults> =>
+  const request = (message: RunnerRequest, id: number | undefined, transfer: readonly ArrayBuffer[]): Promise<RunnerOpened | RunnerResults> =>
     new Promise((resolve, reject) => {
+      if (hasEnded) return reject(new Error("the session's thread has ended"));
       waiting.set(id, { resolve, reject });
       worker.ref();
       worker.postMessage(message, [...transfer]);
@@ -54,8 +59,9 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
     worker.postMessage({ kind: "release" } satisfies RunnerRequest);
     await ended;
   };
+  let opened: RunnerOpened;
   try {
-    await request({ kind: "open", model, options }, undefined, []);
+    opened = (await request({ kind: "open", model, options }, undefined, [])) as RunnerOpened;
   } catch (error) {
     await release();
     throw error;
@@ -70,12 +76,15 @@ export async function openThreadedRunner(model: Uint8Array, options: InferenceSe
       const outputs = Array.isArray(fetches) ? fetches : Object.keys(fetches);
       const id = runs++;
       const buffers = messages.map(([, { data }]) => data.buffer as ArrayBuffer);
-      const reply = await request({ kind: "run", id, feeds: Object.fromEntries(messages), outputs }, id, buffers);
+      const reply = (await request({ kind: "run", id, feeds: Object.fromEntries(messages), outputs }, id, buffers)) as RunnerResults;
       for (const [name, buffer] of Object.entries(reply.spare)) spare.set(name, buffer);
       return Object.fromEntries(Object.entries(reply.results).map(([name, result]) => [name, received(result, Array.isArray(fetches) ? null : (fetches as Record<string, Tensor | null>)[name])]));
     },
-    endProfiling: () => worker.postMessage({ kind: "end-profiling" } satisfies RunnerRequest),
+    // A session that is profiled runs in the caller's thread.
+    endProfiling: () => {},
     release,
+    inputMetadata: opened.inputMetadata,
+    outputMetadata: opened.outputMetadata,
   } as SessionRunner;
 }
 

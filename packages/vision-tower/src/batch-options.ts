@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { ImageQueueLimits } from "./image-queue.js";
 
 /** How images of all callers of `encodeImages` and `tag` share runs of the tower. */
@@ -17,8 +16,8 @@ export interface BatchOptions {
 
 /** Decoded pixels of images on their way to the tower: one of the largest that are read, or seven of 12 megapixels. */
 const maxBytes = 256 * 2 ** 20;
-// libuv has four threads, unless told otherwise, for reading and decoding together.
-const maxLoading = Math.min(4, Math.max(3, availableParallelism()));
+/** As many as libuv has threads, unless told otherwise, for reading and decoding. */
+const maxLoading = 4;
 
 /**
  * The limits that a tower's queue keeps.

@@ -11,7 +11,7 @@ export class EmbeddingRows {
   #patchTokens: Float32Array = new Float32Array(0);
   #pooled: Float32Array = new Float32Array(0);
   #patches = 0;
-  #allocated = false;
+  #hasBegun = false;
 
   constructor(batch: number, { width, pooledWidth }: { readonly width: number; readonly pooledWidth: number }) {
     this.#batch = batch;
@@ -27,8 +27,8 @@ export class EmbeddingRows {
       ({ patchTokens: this.#patchTokens, pooled: this.#pooled, patches: this.#patches } = output);
       return;
     }
-    if (!this.#allocated) {
-      this.#allocated = true;
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
       this.#patches = output.patches;
       this.#patchTokens = new Float32Array(this.#batch * output.patches * this.#width);
       this.#pooled = new Float32Array(this.#batch * this.#pooledWidth);

@@ -6,15 +6,17 @@ import type { ImageSource } from "./pixels/image-source.js";
 
 /** What one run of a vision tower gives. */
 export interface TowerOutput {
-  /** float32[B, P, D] */
+  /** float32[B, P, D]; empty for a tower without patch tokens. */
   readonly patchTokens: Float32Array;
-  /** float32[B, pooledWidth] */
+  /** float32[B, pooledWidth]; empty for one without embeddings. */
   readonly pooled: Float32Array;
   /** One for each image. */
   readonly grids: readonly PatchGrid[];
   /** P */
   readonly patches: number;
 }
+
+const none = new Float32Array(0);
 
 /** Decoding, resizing and running images, as the queue of a vision tower does them. */
 export function imageStages(vision: VisionPart, open: () => Promise<Session>): ImageQueueStages<ImageSource | DecodedImage, DecodedImage, TowerOutput> {
@@ -29,7 +31,7 @@ export function imageStages(vision: VisionPart, open: () => Promise<Session>): I
       prepared = vision.prepare(images, prepared);
       const { feeds, grids, patches } = prepared;
       const { patchTokens, pooled } = await session.run(feeds);
-      return { patchTokens: floats(patchTokens), pooled: floats(pooled), grids, patches };
+      return { patchTokens: patches > 0 ? floats(patchTokens) : none, pooled: vision.pooledWidth > 0 ? floats(pooled) : none, grids, patches };
     },
   };
 }
@@ -38,7 +40,6 @@ function isDecoded(image: ImageSource | DecodedImage): image is DecodedImage {
   return typeof image === "object" && "data" in image && "width" in image;
 }
 
-/** An output, empty where a tower has none: an mmproj has no pooled embedding, a model.onnx no patch tokens. */
 function floats(value: TensorValue | undefined): Float32Array {
-  return value ? (value.data as Float32Array) : new Float32Array(0);
+  return value?.data as Float32Array;
 }
