@@ -2,6 +2,7 @@ import type { Device } from "@sightline/graph";
 import { batchLimits, type BatchOptions } from "./batch-options.js";
 import type { Checkpoint, TowerName } from "./checkpoint.js";
 import type { OnnxVariant } from "./hub-onnx/onnx-files.js";
+import { checkpointDirectory } from "./config/checkpoint-directory.js";
 import { openCheckpoint } from "./families/open-checkpoint.js";
 import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
@@ -43,7 +44,8 @@ export interface LoadOptions {
 /**
  * Loads a SigLIP checkpoint from a Hugging Face directory: config.json, preprocessor_config.json, tokenizer.json and
  * safetensors (SigLIP, and SigLIP 2 of one fixed resolution or NaFlex) or transformers.js' ONNX files (of one fixed
- * resolution); or the vision tower of an mmproj GGUF, whose `pooled` is empty. Weights are checked here and read when a
+ * resolution); or the vision tower of an mmproj GGUF, whose `pooled` is empty. A hub name ("google/siglip2-base-patch16-224")
+ * that is no path is looked for in the Hugging Face cache; nothing is fetched. Weights are checked here and read when a
  * tower is first used.
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
@@ -68,7 +70,7 @@ async function open(where: string, { towers, imageSize, maxPatches, format, vari
     if (value !== undefined && !Number.isFinite(value)) throw new RangeError(`loadSiglip: expected ${name} to be a finite number, got ${value}`);
   }
   const checkpoint = await openCheckpoint(
-    where,
+    await checkpointDirectory(where),
     {
       ...(towers === undefined ? {} : { towers }),
       ...(imageSize === undefined ? {} : { imageSize }),

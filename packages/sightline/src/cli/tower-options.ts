@@ -15,7 +15,7 @@ export interface TowerOptions {
 
 export function withTowerOptions(command: Command): Command {
   return command
-    .option("--model <name|path>", '"mini", or a folder with a SigLIP checkpoint', "mini")
+    .option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a hub name in the Hugging Face cache', "mini")
     .addOption(new Option("--device <name>", "where the tower runs; `sightline doctor` says what this machine has").choices(["cpu", "webgpu", "cuda", "tensorrt", "auto"]).default("cpu"))
     .addOption(new Option("--precision <name>", "of the vision tower; auto: the fastest that agrees with float32").choices(["float32", "float16", "int8", "auto"]).default("float32"))
     .option("--threads <n>", "threads of one operation (all cores)", wholeNumber(1))
