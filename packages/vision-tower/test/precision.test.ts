@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadSiglip, type ImageEmbeddings, type Siglip } from "../src/index.js";
+import { loadSiglip, loadVisionTower, type ImageEmbeddings, type Siglip } from "../src/index.js";
 import { goldenPath } from "./goldens.js";
 import { leastCosine, meanCosine } from "./row-cosines.js";
 import { plantOutliers } from "./planted-outliers.js";
@@ -94,6 +94,18 @@ describe("int8 with outlier channels planted in random weights", () => {
       expect(meanCosine(tokensOf(float32), tokensOf(int8), float32.width)).toBeGreaterThan(patchBar);
     }
     expect((await siglip.precision()).int8Layers).toBeGreaterThan(0);
+  });
+});
+
+describe("int8 of other families", () => {
+  it.each(["siglip2-naflex", "clip-openai", "dinov2", "eva02-clip"])("holds the bars: %s", async (model) => {
+    await using exact = await loadVisionTower(goldenPath(model));
+    await using tower = await loadVisionTower(goldenPath(model), { precision: "int8" });
+    const photos = [goldenPath("photo.jpg"), goldenPath("photo-crop.png")];
+    const [float32, int8] = [await exact.encodeImages(photos), await tower.encodeImages(photos)];
+    expect(leastCosine(float32.pooled, int8.pooled, float32.pooledWidth)).toBeGreaterThan(pooledBar);
+    expect(meanCosine(float32.patchTokens, int8.patchTokens, float32.width)).toBeGreaterThan(patchBar);
+    expect((await tower.precision()).int8Layers).toBeGreaterThan(10);
   });
 });
 
