@@ -40,6 +40,11 @@ export interface DecoderOptions {
   readonly batchTokens?: number;
   /** Sequences that can exist at a time. Default 1. */
   readonly maxSequences?: number;
+  /**
+   * Whether sequences share one pool of cells. A beginning that several have in common then takes memory once and is copied
+   * for nothing, but each token's attention passes over the others' cells. Default: with more than one sequence.
+   */
+  readonly sharedCells?: boolean;
   /** Hears llama.cpp's log. Default: nobody does. A logger costs some speed: see NativeLog. */
   readonly logger?: Logger;
   /** Hears how much of the model is loaded, 0 to 1. */
@@ -62,6 +67,7 @@ export interface LoadSettings {
   readonly contextLength: number | undefined;
   readonly batchTokens: number;
   readonly maxSequences: number;
+  readonly sharedCells: boolean;
 }
 
 /** Positions of a sequence where nobody asked for a number, and the model was trained with more. */
@@ -87,6 +93,10 @@ export function resolveOptions(options: DecoderOptions): LoadSettings {
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw new DecoderError("bad-option", "loadDecoder: signal: expected an AbortSignal");
   }
+  if (options.sharedCells !== undefined && typeof options.sharedCells !== "boolean") {
+    throw new DecoderError("bad-option", `loadDecoder: sharedCells: expected true or false, got ${String(options.sharedCells)}`);
+  }
+  const maxSequences = integer("maxSequences", 1, 256) ?? 1;
   return {
     gpuLayers: options.gpuLayers === "auto" ? "auto" : integer("gpuLayers", 0, 0x7fffffff),
     mainGpu: integer("mainGpu", 0, 255),
@@ -96,7 +106,8 @@ export function resolveOptions(options: DecoderOptions): LoadSettings {
     threads: integer("threads", 1, 512),
     contextLength: integer("contextLength", 1, maxContext),
     batchTokens: integer("batchTokens", 1, 65536) ?? 512,
-    maxSequences: integer("maxSequences", 1, 256) ?? 1,
+    maxSequences,
+    sharedCells: options.sharedCells ?? maxSequences > 1,
   };
 }
 

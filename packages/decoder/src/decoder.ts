@@ -1,16 +1,23 @@
 import { llamaV040 as abi } from "./abi/llama-v0.4.0.js";
 import { cacheTypes } from "./abi/llama-v0.4.0-devices.js";
 import { Batch } from "./batch.js";
-import { DecodeLoop } from "./decode-loop.js";
+import { readCacheState, writeCacheState, type CacheOrigin } from "./cache-state.js";
+import { DecodeContext } from "./decode-context.js";
 import { DecoderError } from "./decoder-error.js";
 import { chooseThreads, defaultContextLength, plainAttentionPays, resolveOptions, type DecoderOptions, type LoadSettings } from "./decoder-options.js";
+import { fileFingerprint } from "./file-fingerprint.js";
+import type { GenerateOptions, Generation } from "./generation.js";
 import { checkGgufFile } from "./gguf-file-check.js";
 import { applyAdapters, loadAdapters } from "./lora-adapters.js";
 import { createContext, loadModel } from "./model-loading.js";
 import { modelMetadata } from "./model-metadata.js";
 import { loadLlama, type Llama, type Pointer } from "./native-bindings.js";
 import { NativeLog } from "./native-log.js";
-import { Sequence, type SequenceHost } from "./sequence.js";
+import { Scheduler } from "./scheduler.js";
+import { readSegments, type PromptModel, type Segment } from "./segments.js";
+import { Sequence } from "./sequence.js";
+import { Slots, type Slot } from "./slots.js";
+import { startGeneration, type GenerationHost } from "./start-generation.js";
 import { Vocabulary, type SpecialToken } from "./vocabulary.js";
 
 /** What a loaded model is. */
@@ -22,8 +29,13 @@ export interface DecoderInfo {
   /** V */
   readonly vocabularySize: number;
   readonly trainContextLength: number;
-  /** Positions of each sequence. */
+  /** Cells of each sequence: a token or an embedding takes one. */
   readonly contextLength: number;
+  /** Rows that are decoded at a time, and so the longest segment whose rows look at each other. */
+  readonly batchTokens: number;
+  readonly maxSequences: number;
+  /** Whether an embedding's position has a time, a row and a column (M-RoPE): segments then carry a grid. */
+  readonly multiAxisPositions: boolean;
   /** Jinja, as the GGUF has it. */
   readonly chatTemplate?: string;
   readonly bosToken?: SpecialToken;
@@ -61,13 +73,14 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     const facts = readModel(llama, model, ggufPath, settings);
     const { contextLength, threads } = facts.info;
     const onGpu = llama.supports_gpu_offload() && settings.gpuLayers !== 0;
-    const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), settings.batchTokens, contextLength);
+    const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), facts.info.batchTokens, contextLength * (settings.sharedCells ? settings.maxSequences : 1));
     const adapters = await loadAdapters(llama, log, model, facts.info.architecture, settings.loraAdapters);
     context = await createContext(llama, log, model, {
       ...llama.context_default_params(),
       n_ctx: contextLength * settings.maxSequences,
-      n_batch: settings.batchTokens,
-      n_ubatch: settings.batchTokens,
+      n_batch: facts.info.batchTokens,
+      n_ubatch: facts.info.batchTokens,
+      kv_unified: settings.sharedCells,
       n_seq_max: settings.maxSequences,
       n_threads: threads.one,
       n_threads_batch: threads.batch,
@@ -79,7 +92,7 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     options.signal?.throwIfAborted();
     const memory = llama.get_memory(context);
     if (memory === null) throw new DecoderError("unsupported-model", `loadDecoder: ${ggufPath}: ${facts.info.architecture} is no text generator: it has no memory`);
-    return new Decoder({ llama, log, stopListening, model, context, memory, onGpu, maxSequences: settings.maxSequences, ...facts });
+    return new Decoder({ llama, log, stopListening, file: ggufPath, model, context, memory, onGpu, settings, ...facts });
   } catch (error) {
     if (context !== undefined) llama.free(context);
     if (model !== undefined) llama.model_free(model);
@@ -99,7 +112,6 @@ function logOf(llama: Llama): NativeLog {
 interface ModelFacts {
   readonly info: DecoderInfo;
   readonly vocabulary: Vocabulary;
-  readonly takesEmbeddings: boolean;
 }
 
 function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSettings): ModelFacts {
@@ -120,13 +132,15 @@ function readModel(llama: Llama, model: Pointer, file: string, settings: LoadSet
   const length = llama.model_desc(model, description, description.length);
   return {
     vocabulary,
-    takesEmbeddings: !abi.multiAxisRopeTypes.has(llama.model_rope_type(model)),
     info: {
       architecture,
       embeddingWidth: llama.model_n_embd_inp(model),
       vocabularySize: vocabulary.size,
       trainContextLength,
       contextLength: settings.contextLength ?? Math.min(defaultContextLength, trainContextLength > 0 ? trainContextLength : defaultContextLength),
+      batchTokens: Math.max(settings.batchTokens, settings.maxSequences),
+      maxSequences: settings.maxSequences,
+      multiAxisPositions: abi.multiAxisRopeTypes.has(llama.model_rope_type(model)),
       ...(chatTemplate === undefined ? {} : { chatTemplate }),
       ...(vocabulary.bos === undefined ? {} : { bosToken: vocabulary.bos }),
       ...(vocabulary.eos === undefined ? {} : { eosToken: vocabulary.eos }),
@@ -143,31 +157,45 @@ interface DecoderParts extends ModelFacts {
   readonly llama: Llama;
   readonly log: NativeLog;
   readonly stopListening: () => void;
+  readonly file: string;
   readonly model: Pointer;
   readonly context: Pointer;
   readonly memory: Pointer;
   readonly onGpu: boolean;
-  readonly maxSequences: number;
+  readonly settings: LoadSettings;
 }
 
-/** A loaded model with its KV cache: from tokens and embeddings to text. Comes from `loadDecoder`. */
+/**
+ * A loaded model with its KV cache: from tokens and embeddings to text. Many generations run together, batched: `generate`
+ * for whoever brings a whole prompt, `createSequence` for whoever wants a slot of the cache to keep. Comes from `loadDecoder`.
+ */
 export class Decoder implements AsyncDisposable {
   readonly info: DecoderInfo;
   /** @internal */
   readonly parts: DecoderParts;
   /** @internal */
-  readonly loop: DecodeLoop;
-  readonly #freeSlots: number[];
+  readonly scheduler: Scheduler;
+  readonly #host: GenerationHost;
+  readonly #slots: Slots;
   readonly #sequences = new Set<Sequence>();
+  readonly #generations = new Set<Promise<unknown>>();
+  #origin: Promise<CacheOrigin> | undefined;
   #disposal: Promise<void> | undefined;
 
   /** @internal */
   constructor(parts: DecoderParts) {
     this.parts = parts;
     this.info = parts.info;
-    const { llama, context } = parts;
-    this.loop = new DecodeLoop({ ...parts, batch: new Batch(llama.n_ubatch(context), parts.info.embeddingWidth) });
-    this.#freeSlots = Array.from({ length: parts.maxSequences }, (_, index) => parts.maxSequences - 1 - index);
+    const { llama, model, vocabulary, settings, info } = parts;
+    const { batchTokens, embeddingWidth, multiAxisPositions, maxSequences, contextLength } = info;
+    const promptModel: PromptModel = { embeddingWidth, multiAxisPositions, batchTokens, vocabulary };
+    const cuttable = !llama.memory.isRecurrent(model) && !llama.memory.isHybrid(model);
+    this.#slots = new Slots(maxSequences);
+    this.scheduler = new Scheduler(new DecodeContext(parts), new Batch(batchTokens, maxSequences, embeddingWidth, multiAxisPositions), this.#slots, {
+      cuttable,
+      sharedCells: settings.sharedCells,
+    });
+    this.#host = { llama, scheduler: this.scheduler, slots: this.#slots, vocabulary, model: promptModel, contextLength };
   }
 
   /**
@@ -201,37 +229,98 @@ export class Decoder implements AsyncDisposable {
   }
 
   /**
-   * A slot of the KV cache, to be disposed when done.
+   * Continues a prompt, together with whatever else is being generated. It takes the slot whose cache begins most alike;
+   * what another slot's cache holds of the prompt's beginning is copied from there. When all slots are taken it waits for
+   * one, in the order of asking.
+   * @throws DecoderError `bad-input` or `bad-option` for what llama.cpp could not take, `context-full` when the prompt is
+   *   longer than the context, `disposed`
+   */
+  generate(segments: readonly Segment[], options: GenerateOptions = {}): Generation {
+    this.#alive("generate");
+    const stream = startGeneration(
+      this.#host,
+      {
+        take: (prompt, signal) => this.#slots.takeFor(prompt, signal),
+        giveBack: (slot) => this.#slots.release(slot),
+        borrows: true,
+        check: () => this.#alive("generate"),
+      },
+      segments,
+      options,
+    );
+    const ended: Promise<unknown> = stream.result.catch(() => undefined).finally(() => this.#generations.delete(ended));
+    this.#generations.add(ended);
+    return stream;
+  }
+
+  /**
+   * A slot of the KV cache to keep, to be disposed when done. It begins empty and takes nothing from other slots.
    * @throws DecoderError `no-free-sequence` when all `maxSequences` are in use, `disposed`
    */
   createSequence(): Sequence {
     this.#alive("createSequence");
-    const slot = this.#freeSlots.pop();
+    const slot = this.#slots.take();
     if (slot === undefined) {
       throw new DecoderError(
         "no-free-sequence",
-        `createSequence: all ${this.parts.maxSequences} sequences are in use; dispose one, or load the decoder with a larger maxSequences`,
+        `createSequence: all ${this.info.maxSequences} sequences are in use; dispose one, or load the decoder with a larger maxSequences`,
       );
     }
-    const { llama, vocabulary, takesEmbeddings, info } = this.parts;
-    const host: SequenceHost = {
-      llama,
-      loop: this.loop,
-      vocabulary,
-      takesEmbeddings,
-      embeddingWidth: info.embeddingWidth,
-      contextLength: info.contextLength,
-      release: (sequence) => {
-        this.#sequences.delete(sequence);
-        this.#freeSlots.push(sequence.slot);
-      },
-    };
-    const sequence = new Sequence(host, slot);
+    slot.contents.truncate(0);
+    const sequence = new Sequence(this.#host, slot, () => {
+      this.#sequences.delete(sequence);
+      this.#slots.release(slot);
+    });
     this.#sequences.add(sequence);
     return sequence;
   }
 
-  /** Ends all sequences, waits for the decode under way and frees the model. Calling it again waits for the same. */
+  /**
+   * The keys and values of the longest beginning of a prompt that any slot holds, as bytes for `restoreCache` of a decoder
+   * of the same model and cache types. Undefined when no slot holds any of it.
+   * @throws DecoderError `bad-input`, `disposed`
+   */
+  async saveCache(segments: readonly Segment[]): Promise<Uint8Array | undefined> {
+    this.#alive("saveCache");
+    const prompt = readSegments("saveCache", segments, this.#host.model);
+    const origin = await this.#cacheOrigin();
+    return this.scheduler.alone(async () => {
+      this.#alive("saveCache");
+      const found = this.#slots.fullest(prompt);
+      if (found === undefined) return undefined;
+      return writeCacheState(origin, found.slot.contents.record(), await this.scheduler.context.readState(found.slot.index));
+    });
+  }
+
+  /**
+   * Puts what `saveCache` gave into a slot, waiting for one if need be. Returns how many rows it holds now.
+   * @throws DecoderError `bad-input` for other bytes, or those of another model, `context-full` when they are more than the
+   *   context holds, `disposed`
+   */
+  async restoreCache(bytes: Uint8Array): Promise<number> {
+    this.#alive("restoreCache");
+    const { contents, state } = readCacheState(bytes, await this.#cacheOrigin());
+    const rows = contents.cells.length;
+    if (rows > this.info.contextLength) throw new DecoderError("context-full", `restoreCache: the cache has ${rows} positions, the context ${this.info.contextLength}`);
+    const slot = (await this.#slots.takeFor({ runs: [], length: 0, tokenCount: 0, embeddingCount: 0 }, undefined)) as Slot;
+    try {
+      await this.scheduler.alone(async () => {
+        this.#alive("restoreCache");
+        this.scheduler.context.clear(slot.index);
+        slot.contents.truncate(0);
+        if (!(await this.scheduler.context.writeState(slot.index, state))) {
+          this.scheduler.context.clear(slot.index);
+          throw new DecoderError("bad-input", "restoreCache: llama.cpp does not take this state");
+        }
+        slot.contents.restore(contents);
+      });
+    } finally {
+      this.#slots.release(slot);
+    }
+    return rows;
+  }
+
+  /** Ends all generations, waits for the decode under way and frees the model. Calling it again waits for the same. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposal ??= this.#dispose();
     return this.#disposal;
@@ -239,14 +328,25 @@ export class Decoder implements AsyncDisposable {
 
   async #dispose(): Promise<void> {
     const sequences = [...this.#sequences];
+    // Not before the caller's turn is over: `disposed` must be what the generations see.
+    await undefined;
     for (const sequence of sequences) sequence.dispose();
-    await Promise.all(sequences.map((sequence) => sequence.idle()));
+    await Promise.all([...sequences.map((sequence) => sequence.idle()), ...this.#generations]);
     // Never released: whoever still waited for a turn would decode on freed memory.
-    await this.loop.lock.acquire();
+    await this.scheduler.lock.acquire();
     const { llama, context, model, stopListening } = this.parts;
     llama.free(context);
     llama.model_free(model);
     stopListening();
+  }
+
+  #cacheOrigin(): Promise<CacheOrigin> {
+    const { file, settings, info } = this.parts;
+    this.#origin ??= fileFingerprint(file).then((fingerprint) => ({
+      model: `${info.description}, ${fingerprint}`,
+      cacheTypes: `${settings.cacheTypeK} keys, ${settings.cacheTypeV} values`,
+    }));
+    return this.#origin;
   }
 
   #alive(method: string): void {

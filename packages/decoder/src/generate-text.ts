@@ -1,22 +1,20 @@
-import type { DecodeLoop, Lane } from "./decode-loop.js";
+import type { DecodeContext } from "./decode-context.js";
 import type { GenerationChunk, GenerationResult } from "./generation.js";
 import type { SamplerChain } from "./samplers.js";
+import type { Scheduler } from "./scheduler.js";
 import type { Prompt } from "./segments.js";
+import type { Slot } from "./slots.js";
 import { StopStrings } from "./stop-strings.js";
 import { Utf8Stream } from "./utf8-stream.js";
 import type { GeneratedTokenLogprob } from "./token-logprobs.js";
 import type { Vocabulary } from "./vocabulary.js";
 
-/**
- * Decoding on the main thread lets the event loop turn this often, so that a timer's abort takes effect.
- * A turn after each token of a small model, 0.15 ms, would cost 1 to 3 percent of its speed.
- */
-const turnEveryMs = 2;
-
 /** One generation's input, checked. */
 export interface TextRequest {
-  readonly lane: Lane;
+  readonly slot: Slot;
   readonly prompt: Prompt;
+  /** See Work. */
+  readonly borrows: boolean;
   readonly sampler: SamplerChain;
   readonly maxTokens: number;
   readonly stop: readonly string[];
@@ -24,74 +22,39 @@ export interface TextRequest {
   readonly logprobs: boolean;
   /** Go on when the model ends its text. */
   readonly ignoreEnd: boolean;
-  /** Positions of the sequence. */
+  /** Cells of the sequence. */
   readonly contextLength: number;
-  /** True once somebody wants it to end; asked before every token and every batch of the prompt. May throw to end with an error. */
+  /** When the caller asked, by `performance.now()`. */
+  readonly askedAt: number;
+  /** True once somebody wants it to end; asked before every batch. May throw to end with an error. */
   readonly stopped: () => boolean;
 }
 
-/** Tokens in, text out: prefill, then decode, sample and emit until something ends it. */
+/** Tokens in, text out: the prompt into the cache, then sample, emit and decode until something ends it. */
 export async function generateText(
-  loop: DecodeLoop,
+  scheduler: Scheduler,
   vocabulary: Vocabulary,
   request: TextRequest,
   emit: (chunk: GenerationChunk) => void,
 ): Promise<GenerationResult> {
-  const { lane, prompt, sampler, maxTokens, stopped } = request;
-  const start = performance.now();
-  const text = new TextAssembly(vocabulary, request.stop, emit);
-  let finishReason: GenerationResult["finishReason"] = "length";
-  let [completionTokens, decodedTokens] = [0, 0];
-
-  // Tokens are generated in the callers' next turn, so that `generate` returns before its first chunk.
-  await turnEventLoop();
-  const { reused, last: firstToken } = await loop.prefill(lane, prompt, stopped, () => (maxTokens > 0 ? loop.sample(sampler) : undefined));
-  const firstAt = performance.now();
-  let lastAt = firstAt;
-  let turnedAt = firstAt;
-  if (firstToken === undefined && stopped()) finishReason = "aborted";
-
-  let token = firstToken;
-  while (token !== undefined) {
-    if (stopped()) {
-      finishReason = "aborted";
-      break;
-    }
-    if (!request.ignoreEnd && vocabulary.endsGeneration(token)) {
-      finishReason = "stop";
-      break;
-    }
-    completionTokens++;
-    const { logprob } = sampler;
-    const another = completionTokens < maxTokens && lane.contents.length < request.contextLength;
-    // A long decode runs on a worker while this token's text is made and read; a short one is over sooner than the way there.
-    const inFlight = another && !loop.stepsOnMainThread ? loop.step(lane, token, sampler) : undefined;
-    text.add(token, logprob);
-    if (text.stopSequence !== undefined) {
-      await inFlight;
-      finishReason = "stop";
-      break;
-    }
-    if (!another) break;
-    if (inFlight === undefined) {
-      token = loop.stepOnMainThread(lane, token, sampler) ?? (await loop.step(lane, token, sampler));
-      lastAt = performance.now();
-      // The reader gets its turn after every token, timers and sockets after every two milliseconds.
-      if (lastAt - turnedAt < turnEveryMs) {
-        await undefined;
-      } else {
-        await turnEventLoop();
-        turnedAt = performance.now();
-      }
-    } else {
-      token = await inFlight;
-      lastAt = performance.now();
-    }
-    decodedTokens++;
-  }
+  const { slot, prompt, borrows, stopped, askedAt } = request;
+  const writer = new TextWriter(scheduler.context, vocabulary, request, emit);
+  let reused = 0;
+  const outcome = await scheduler.run({
+    slot,
+    prompt,
+    borrows,
+    stopped,
+    begun: (rows) => {
+      reused = rows;
+    },
+    next: (row) => writer.next(row),
+  });
+  const { text, times, completionTokens, decodedTokens } = writer;
+  const finishReason = outcome === "stopped" ? "aborted" : writer.finishReason;
   text.finish(finishReason === "stop");
-
-  const decodeMs = lastAt - firstAt;
+  const firstAt = times.first ?? performance.now();
+  const decodeMs = (times.last ?? firstAt) - firstAt;
   return {
     text: text.text,
     finishReason,
@@ -99,16 +62,54 @@ export async function generateText(
     ...(request.logprobs ? { logprobs: text.logprobs } : {}),
     usage: { promptTokens: prompt.length, embeddingTokens: prompt.embeddingCount, reusedTokens: reused, completionTokens },
     timings: {
-      prefillMs: firstAt - start,
-      ttftMs: (text.firstAt ?? performance.now()) - start,
+      prefillMs: firstAt - askedAt,
+      ttftMs: (text.firstAt ?? performance.now()) - askedAt,
       decodeMs,
-      tokensPerSecond: decodedTokens === 0 ? 0 : (decodedTokens / decodeMs) * 1000,
+      tokensPerSecond: decodedTokens <= 0 ? 0 : (decodedTokens / decodeMs) * 1000,
     },
   };
 }
 
-function turnEventLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** What becomes of each row of logits: a token, its text, and whether another is wanted. */
+class TextWriter {
+  readonly text: TextAssembly;
+  finishReason: "stop" | "length" = "length";
+  completionTokens = 0;
+  /** Tokens decoded after the prompt. */
+  decodedTokens = -1;
+  /** When the first and the last token were sampled. */
+  readonly times: { first?: number; last?: number } = {};
+  readonly #context: DecodeContext;
+  readonly #vocabulary: Vocabulary;
+  readonly #request: TextRequest;
+
+  constructor(context: DecodeContext, vocabulary: Vocabulary, request: TextRequest, emit: (chunk: GenerationChunk) => void) {
+    this.#context = context;
+    this.#vocabulary = vocabulary;
+    this.#request = request;
+    this.text = new TextAssembly(vocabulary, request.stop, emit);
+  }
+
+  /** Returns the token to decode next. */
+  next(row: number): number | undefined {
+    const { maxTokens, sampler, slot, contextLength, ignoreEnd } = this.#request;
+    if (maxTokens === 0) return undefined;
+    const token = this.#context.sample(sampler, row);
+    this.times.last = performance.now();
+    this.times.first ??= this.times.last;
+    this.decodedTokens++;
+    if (!ignoreEnd && this.#vocabulary.endsGeneration(token)) {
+      this.finishReason = "stop";
+      return undefined;
+    }
+    this.completionTokens++;
+    this.text.add(token, sampler.logprob);
+    if (this.text.stopSequence !== undefined) {
+      this.finishReason = "stop";
+      return undefined;
+    }
+    return this.completionTokens < maxTokens && slot.contents.length < contextLength ? token : undefined;
+  }
 }
 
 /** Collects tokens into text: whole characters, cut at stop strings, emitted in chunks with the tokens they came from. */

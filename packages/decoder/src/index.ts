@@ -9,7 +9,7 @@ export { jsonSchemaGrammar, type JsonSchema } from "./gbnf/json-schema-grammar.j
 export type { Logger, LogLevel } from "./native-log.js";
 export { rawDecodeLoop } from "./raw-decode-loop.js";
 export type { DryOptions, SamplingOptions } from "./sampling-options.js";
-export type { Segment } from "./segments.js";
+export type { Attention, Grid, Segment } from "./segments.js";
 export type { Sequence } from "./sequence.js";
 export type { GeneratedTokenLogprob, TokenLogprob } from "./token-logprobs.js";
 export type { SpecialToken } from "./vocabulary.js";

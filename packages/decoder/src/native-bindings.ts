@@ -3,6 +3,7 @@ import { llamaV040 as abi, type LlamaFunctionName } from "./abi/llama-v0.4.0.js"
 import { DecoderError } from "./decoder-error.js";
 import { locateLlama, type LlamaFiles } from "./library-location.js";
 import { bindDevices, type NativeDevices } from "./native-devices.js";
+import { bindMemory, type NativeMemory } from "./native-memory.js";
 import { bindAdapters, bindSampling, type NativeAdapters, type NativeSampling } from "./native-sampling.js";
 
 /** An address in native memory. */
@@ -88,6 +89,7 @@ export interface Llama {
   readonly sampler_free: NativeFunction<[sampler: Pointer], void>;
   readonly sampling: NativeSampling;
   readonly adapters: NativeAdapters;
+  readonly memory: NativeMemory;
   readonly devices: NativeDevices;
   /** The address of a function without arguments or effects: a log callback that ignores what it is given. */
   readonly ignoreLog: Pointer;
@@ -273,6 +275,7 @@ function bind(libraries: Parameters<typeof bindDevices>[0], packageName: string)
     sampler_free: f("llama_sampler_free"),
     sampling: bindSampling(library),
     adapters: bindAdapters(library),
+    memory: bindMemory(library),
     devices: bindDevices(libraries),
     ignoreLog: library.symbol(abi.functionWithoutEffects),
   };

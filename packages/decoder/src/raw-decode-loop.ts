@@ -20,7 +20,7 @@ export async function rawDecodeLoop(decoder: Decoder, tokens: number, from = 0):
   }
   using sequence = decoder.createSequence();
   const { llama, context, memory } = decoder.parts;
-  await decoder.loop.lock.acquire();
+  await decoder.scheduler.lock.acquire();
   const sampler = llama.sampler_chain_init({ ...llama.sampler_chain_default_params(), no_perf: true });
   llama.sampler_chain_add(sampler, llama.sampler_init_greedy());
   try {
@@ -59,6 +59,6 @@ export async function rawDecodeLoop(decoder: Decoder, tokens: number, from = 0):
     return { tokens, milliseconds, tokensPerSecond: (tokens / milliseconds) * 1000 };
   } finally {
     llama.sampler_free(sampler);
-    decoder.loop.lock.release();
+    decoder.scheduler.lock.release();
   }
 }

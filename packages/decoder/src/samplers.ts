@@ -69,14 +69,14 @@ export class SamplerChain {
   }
 
   /**
-   * Chooses a token from the last logits of the context's last decode, and remembers it.
+   * Chooses a token from the logits of a row of the context's last decode, and remembers it.
    * @param logits where these logits are, `float32[V]`; may be left out where it `onlyCompares`
    */
-  sample(context: Pointer, logits?: Pointer): number {
+  sample(context: Pointer, row: number, logits?: Pointer): number {
     if (this.#chain === undefined) throw new DecoderError("disposed", "SamplerChain: used after dispose");
-    if (logits === undefined || (this.#grammar === undefined && this.#topLogprobs === undefined)) return this.#llama.sampler_sample(this.#chain, context, -1);
+    if (logits === undefined || (this.#grammar === undefined && this.#topLogprobs === undefined)) return this.#llama.sampler_sample(this.#chain, context, row);
     const values = floatsAt(logits, this.#vocabulary.size);
-    const token = this.#grammar === undefined ? this.#llama.sampler_sample(this.#chain, context, -1) : this.#grammar.sample(this.#chain, values);
+    const token = this.#grammar === undefined ? this.#llama.sampler_sample(this.#chain, context, row) : this.#grammar.sample(this.#chain, values);
     if (this.#topLogprobs !== undefined) this.logprob = tokenLogprob(this.#vocabulary, values, token, this.#topLogprobs);
     return token;
   }

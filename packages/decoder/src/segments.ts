@@ -14,12 +14,54 @@ export type Segment =
       readonly embeddings: Float32Array;
       /** Names the content, for example by a hash of the pixels: equal ids are taken for equal embeddings and are not decoded again. */
       readonly id: string;
+      /**
+       * Whether a row looks at earlier rows only, or at all rows of its segment, as Gemma 3's images and PaliGemma's prefix do.
+       * The latter is decoded in one piece: N is at most `info.batchTokens`. "causal" when left out.
+       */
+      readonly attention?: Attention;
+      /** How the rows lie in the picture, N = rows * columns: for models with multi-axis positions (M-RoPE), others ignore it. */
+      readonly grid?: Grid;
     };
+
+/** What the rows of a segment look at. */
+export type Attention = "causal" | "non-causal";
+
+/** How embeddings lie in their picture, row by row. */
+export interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+}
 
 /** Rows that go through the decoder together: neighbouring token segments are one run. */
 export type Run =
   | { readonly type: "tokens"; readonly length: number; readonly tokens: Int32Array }
-  | { readonly type: "embeddings"; readonly length: number; readonly embeddings: Float32Array; readonly id: string };
+  | EmbeddingRun;
+
+/** The rows of an embeddings segment. */
+export interface EmbeddingRun {
+  readonly type: "embeddings";
+  readonly length: number;
+  readonly embeddings: Float32Array;
+  readonly id: string;
+  readonly attention: Attention;
+  /** Where the model has multi-axis positions and the rows are a picture's. */
+  readonly grid: Grid | undefined;
+}
+
+/** What a prompt is checked against. */
+export interface PromptModel {
+  readonly embeddingWidth: number;
+  /** Whether a position has a time, a row and a column (M-RoPE). */
+  readonly multiAxisPositions: boolean;
+  /** Rows of a batch. */
+  readonly batchTokens: number;
+  readonly vocabulary: Vocabulary;
+}
+
+/** How many positions of time the rows take: one each, or the longer side of their grid (Qwen2-VL, 3.1: M-RoPE). */
+export function positionsOf(run: Run): number {
+  return run.type === "embeddings" && run.grid !== undefined ? Math.max(run.grid.rows, run.grid.columns) : run.length;
+}
 
 /** A checked prompt. */
 export interface Prompt {
@@ -32,12 +74,12 @@ export interface Prompt {
 
 /**
  * Checks everything about a prompt that llama.cpp would answer with an abort of the process, and more.
- * @throws DecoderError `bad-input`, `unsupported-model`
+ * @throws DecoderError `bad-input`
  */
 export function readSegments(
   caller: string,
   segments: readonly Segment[],
-  model: { readonly embeddingWidth: number; readonly takesEmbeddings: boolean; readonly vocabulary: Vocabulary },
+  model: PromptModel,
 ): Prompt {
   if (!Array.isArray(segments)) throw new DecoderError("bad-input", `${caller}: segments: expected an array, got ${typeof segments}`);
   const runs: Run[] = [];
@@ -62,7 +104,9 @@ export function readSegments(
       const length = checkEmbeddings(where, segment.embeddings, model);
       if (typeof segment.id !== "string") throw new DecoderError("bad-input", `${where}.id: expected a string, got ${typeof segment.id}`);
       embeddingCount += length;
-      runs.push({ type: "embeddings", length, embeddings: segment.embeddings, id: segment.id });
+      const attention = checkAttention(where, segment.attention, length, model);
+      const grid = model.multiAxisPositions ? checkGrid(where, segment.grid, length) : undefined;
+      runs.push({ type: "embeddings", length, embeddings: segment.embeddings, id: segment.id, attention, grid });
     } else {
       throw new DecoderError("bad-input", `${where}.type: expected "tokens" or "embeddings"`);
     }
@@ -72,12 +116,8 @@ export function readSegments(
   return { runs, length, tokenCount, embeddingCount };
 }
 
-function checkEmbeddings(where: string, embeddings: unknown, model: { readonly embeddingWidth: number; readonly takesEmbeddings: boolean }): number {
-  const width = model.embeddingWidth;
+function checkEmbeddings(where: string, embeddings: unknown, { embeddingWidth: width }: PromptModel): number {
   if (!(embeddings instanceof Float32Array)) throw new DecoderError("bad-input", `${where}.embeddings: expected a Float32Array`);
-  if (!model.takesEmbeddings) {
-    throw new DecoderError("unsupported-model", `${where}: this model gives each embedding several positions (M-RoPE), which is not supported yet`);
-  }
   if (embeddings.length === 0 || embeddings.length % width !== 0) {
     throw new DecoderError(
       "bad-input",
@@ -91,4 +131,21 @@ function checkEmbeddings(where: string, embeddings: unknown, model: { readonly e
     }
   }
   return embeddings.length / width;
+}
+
+function checkAttention(where: string, attention: unknown, length: number, { batchTokens }: PromptModel): Attention {
+  if (attention === undefined || attention === "causal") return "causal";
+  if (attention !== "non-causal") throw new DecoderError("bad-input", `${where}.attention: expected "causal" or "non-causal", got ${String(attention)}`);
+  if (length <= batchTokens) return "non-causal";
+  throw new DecoderError(
+    "bad-input",
+    `${where}: ${length} rows that look at each other must be decoded in one piece, and a batch has ${batchTokens}; load the decoder with batchTokens: ${length} or more`,
+  );
+}
+
+function checkGrid(where: string, grid: Grid | undefined, length: number): Grid | undefined {
+  if (grid === undefined) return undefined;
+  const { rows, columns } = grid;
+  if (Number.isInteger(rows) && Number.isInteger(columns) && rows > 0 && columns > 0 && rows * columns === length) return { rows, columns };
+  throw new DecoderError("bad-input", `${where}.grid: expected rows * columns = ${length}, the number of embeddings, got ${rows} * ${columns}`);
 }
