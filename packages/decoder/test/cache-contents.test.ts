@@ -3,7 +3,7 @@ import { CacheContents } from "../src/cache-contents.js";
 import type { Prompt, Run } from "../src/segments.js";
 
 const tokens = (...ids: number[]): Run => ({ type: "tokens", length: ids.length, tokens: Int32Array.from(ids) });
-const image = (id: string, length: number): Run => ({ type: "embeddings", length, id, embeddings: new Float32Array(length * 4) });
+const image = (id: string, length: number): Run => ({ type: "embeddings", attention: "causal", grid: undefined, length, id, embeddings: new Float32Array(length * 4) });
 
 function prompt(...runs: Run[]): Prompt {
   const embeddingCount = runs.reduce((sum, run) => sum + (run.type === "embeddings" ? run.length : 0), 0);
