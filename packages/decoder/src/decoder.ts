@@ -92,7 +92,9 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     options.signal?.throwIfAborted();
     const memory = llama.get_memory(context);
     if (memory === null) throw new DecoderError("unsupported-model", `loadDecoder: ${ggufPath}: ${facts.info.architecture} is no text generator: it has no memory`);
-    return new Decoder({ llama, log, stopListening, file: ggufPath, model, context, memory, onGpu, settings, ...facts });
+    const most = Math.max(threads.one, threads.batch);
+    const freePool = most > 1 ? llama.threads.attachPool(context, most) : undefined;
+    return new Decoder({ llama, log, stopListening, file: ggufPath, model, context, memory, freePool, onGpu, settings, ...facts });
   } catch (error) {
     if (context !== undefined) llama.free(context);
     if (model !== undefined) llama.model_free(model);
@@ -161,6 +163,8 @@ interface DecoderParts extends ModelFacts {
   readonly model: Pointer;
   readonly context: Pointer;
   readonly memory: Pointer;
+  /** Frees the context's threads. */
+  readonly freePool: (() => void) | undefined;
   readonly onGpu: boolean;
   readonly settings: LoadSettings;
 }
@@ -334,8 +338,9 @@ export class Decoder implements AsyncDisposable {
     await Promise.all([...sequences.map((sequence) => sequence.idle()), ...this.#generations]);
     // Never released: whoever still waited for a turn would decode on freed memory.
     await this.scheduler.lock.acquire();
-    const { llama, context, model, stopListening } = this.parts;
+    const { llama, context, model, freePool, stopListening } = this.parts;
     llama.free(context);
+    freePool?.();
     llama.model_free(model);
     stopListening();
   }

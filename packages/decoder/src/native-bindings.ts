@@ -4,6 +4,7 @@ import { DecoderError } from "./decoder-error.js";
 import { locateLlama, type LlamaFiles } from "./library-location.js";
 import { bindDevices, type NativeDevices } from "./native-devices.js";
 import { bindMemory, type NativeMemory } from "./native-memory.js";
+import { bindThreads, type NativeThreads } from "./native-threads.js";
 import { bindAdapters, bindSampling, type NativeAdapters, type NativeSampling } from "./native-sampling.js";
 
 /** An address in native memory. */
@@ -90,6 +91,7 @@ export interface Llama {
   readonly sampling: NativeSampling;
   readonly adapters: NativeAdapters;
   readonly memory: NativeMemory;
+  readonly threads: NativeThreads;
   readonly devices: NativeDevices;
   /** The address of a function without arguments or effects: a log callback that ignores what it is given. */
   readonly ignoreLog: Pointer;
@@ -276,6 +278,7 @@ function bind(libraries: Parameters<typeof bindDevices>[0], packageName: string)
     sampling: bindSampling(library),
     adapters: bindAdapters(library),
     memory: bindMemory(library),
+    threads: bindThreads(libraries),
     devices: bindDevices(libraries),
     ignoreLog: library.symbol(abi.functionWithoutEffects),
   };

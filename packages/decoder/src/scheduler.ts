@@ -128,7 +128,7 @@ export class Scheduler {
     return this.#speakAndRead(speaking, reading);
   }
 
-  #speak(speaking: readonly Job[]): Promise<void> | undefined {
+  #speak(speaking: Job[]): Promise<void> | undefined {
     const batch = this.#tokensOf(speaking);
     const start = performance.now();
     const estimate = this.#stepMs[speaking.length];
@@ -150,7 +150,7 @@ export class Scheduler {
     return this.context.decodeOnWorker(batch).then(finish, (error: unknown) => this.#failed(speaking, error));
   }
 
-  async #speakAndRead(speaking: readonly Job[], reading: readonly Job[]): Promise<void> {
+  async #speakAndRead(speaking: Job[], reading: readonly Job[]): Promise<void> {
     const first = reading[0] as Job;
     if ((first.cursor as PromptCursor).kind === "embeddings") {
       if (speaking.length > 0) await this.#speak(speaking);
@@ -191,8 +191,10 @@ export class Scheduler {
     this.#read(job, chunk, chunk.rows - 1);
   }
 
-  #tokensOf(speaking: readonly Job[]): NativeBatch {
+  #tokensOf(speaking: Job[]): NativeBatch {
     this.#batch.clear();
+    // Where sequences have cells of their own, llama.cpp computes neighbours together, in the order of their numbers.
+    speaking.sort((a, b) => a.slot.index - b.slot.index);
     for (const { token, slot } of speaking) this.#batch.addToken(token as number, slot.contents.position, slot.index);
     return this.#batch.tokens;
   }
