@@ -12,7 +12,7 @@ export interface TensorMessage {
 
 /** To the thread of a session. The first one opens it. */
 export type RunnerRequest =
-  | { readonly kind: "open"; readonly model: Uint8Array | string; readonly options: InferenceSession.SessionOptions }
+  | { readonly kind: "open"; readonly model: Uint8Array | string; readonly options: InferenceSession.SessionOptions; readonly givesWay: boolean }
   | { readonly kind: "run"; readonly id: number; readonly feeds: Readonly<Record<string, TensorMessage>>; readonly outputs: readonly string[] }
   | { readonly kind: "release" };
 

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ExitGate } from "./exit-gate.js";
+import { giveWay } from "./give-way.js";
 import type { RunnerReply, RunnerRequest, TensorMessage } from "./session-runner.js";
 
 // The thread of one session: `openThreadedRunner` starts it. Requests are served one after the other, in their order.
@@ -18,6 +19,8 @@ port.on("message", (request: RunnerRequest) => {
 async function serve(request: RunnerRequest): Promise<void> {
   try {
     if (request.kind === "open") {
+      // Before ONNX Runtime starts its threads, which take this one's priority.
+      if (request.givesWay) giveWay();
       session = await gate.during(() => openModel(request));
       const { inputMetadata, outputMetadata } = session;
       port?.postMessage({ kind: "opened", inputMetadata, outputMetadata } satisfies RunnerReply);

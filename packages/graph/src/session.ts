@@ -26,6 +26,8 @@ export interface SessionOptions {
    * and, for a graph whose weights are in memory, one of these while it opens.
    */
   readonly ownThread?: boolean;
+  /** With `ownThread`: takes second place beside other threads that want the same core, on Linux; see `giveWay`. */
+  readonly givesWay?: boolean;
   /** Passed to ONNX Runtime as they are (its "session config" keys). */
   readonly config?: Readonly<Record<string, string>>;
   /** Write ONNX Runtime's profile of every node to a file that starts with this path. */
@@ -198,7 +200,7 @@ async function open(graph: Graph, device: RunDevice, options: SessionOptions): P
 /** A model in the thread that was asked for. A session that is profiled stays in the caller's, where its record is read. */
 export function openRunner(model: Uint8Array | string, native: InferenceSession.SessionOptions, device: RunDevice, options: SessionOptions): Promise<SessionRunner> {
   const profiled = options.placement === true || options.profilePrefix !== undefined;
-  if (options.ownThread && device === "cpu" && !profiled) return openThreadedRunner(model, native);
+  if (options.ownThread && device === "cpu" && !profiled) return openThreadedRunner(model, native, options.givesWay === true);
   return typeof model === "string" ? InferenceSession.create(model, native) : InferenceSession.create(model, native);
 }
 

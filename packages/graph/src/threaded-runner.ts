@@ -15,7 +15,7 @@ interface Waiting {
  * Inputs are copied once, on their way there; results are handed over as they are. The thread does not keep the process
  * alive, except while something is under way.
  */
-export async function openThreadedRunner(model: Uint8Array | string, options: InferenceSession.SessionOptions): Promise<SessionRunner> {
+export async function openThreadedRunner(model: Uint8Array | string, options: InferenceSession.SessionOptions, givesWay: boolean): Promise<SessionRunner> {
   const gate = new ExitGate();
   closeOnExit(gate);
   // Node's own options, such as a loader's, are for the program and not for this thread.
@@ -61,7 +61,7 @@ export async function openThreadedRunner(model: Uint8Array | string, options: In
   };
   let opened: RunnerOpened;
   try {
-    opened = (await request({ kind: "open", model, options }, undefined, [])) as RunnerOpened;
+    opened = (await request({ kind: "open", model, options, givesWay }, undefined, [])) as RunnerOpened;
   } catch (error) {
     await release();
     throw error;

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 // By its name and not from src: the thread runs the built file.
 import { Graph, GraphError, linear, openSession, type Session, type Tensor } from "@sightline/graph";
@@ -25,6 +26,17 @@ function open(depth: number, ownThread = true): Promise<Session> {
 }
 
 describe("a session in a thread of its own", () => {
+  it("takes second place beside other threads where it was told to, with all its threads", async () => {
+    if (process.platform !== "linux") return console.log("skipped: priorities of threads are Linux's");
+    const nices = (): number[] => readdirSync("/proc/self/task").map((id) => Number(readFileSync(`/proc/self/task/${id}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[16]));
+    const before = nices().filter((nice) => nice === 5).length;
+    await using session = await openSession(longGraph(1), { device: "cpu", threads: 2, ownThread: true, givesWay: true });
+    await session.run({ x: rows(1) });
+    // The thread itself and ONNX Runtime's second one; V8's helpers come on top.
+    expect(nices().filter((nice) => nice === 5).length - before).toBeGreaterThanOrEqual(2);
+    expect(Number(readFileSync("/proc/thread-self/stat", "utf8").replace(/^.*\) /, "").split(" ")[16])).toBe(0);
+  });
+
   it("gives what it gives in the caller's thread, and leaves the inputs as they are", async () => {
     await using here = await open(3, false);
     await using there = await open(3);
