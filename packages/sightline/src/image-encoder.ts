@@ -116,7 +116,7 @@ export async function openImageEncoder(model: string, { preprocessing: style = "
   const { filter, width, height } = preprocessing;
   const color = style === "llama.cpp" && filter !== null ? letterboxes[projector.type] : undefined;
   const fit = color && filter ? (image: DecodedImage): ImageView => letterbox(image, { width, height }, filter, color) : undefined;
-  const session = await openSession(graph, { device: "cpu", ...options });
+  const session = await openSession(graph, { device: "cpu", ownThread: true, givesWay: true, ...options });
   const newline = projector.newline === undefined ? undefined : await source.readFloat32(projector.newline);
   return new ImageEncoder(session, preprocessing, { projector: projector.type, tokensPerImage: projector.tokens(grid), width: projector.outputWidth, newline }, fit);
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions, type Segment, type Sequence } from "@sightline/decoder";
+import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions, type Segment } from "@sightline/decoder";
 import type { Device } from "@sightline/graph";
-import { decodeImage, type DecodedImage } from "@sightline/vision-tower";
+import { decodeImage, type DecodedImage, type PreprocessingStyle } from "@sightline/vision-tower";
 import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
 import { findModelFiles } from "../models/model-files.js";
 import { checkModelPair } from "../models/model-pair.js";
@@ -21,6 +21,13 @@ export interface VisionChatOptions {
   readonly gpuLayers?: number | "auto";
   /** Tokens that a conversation may hold, images included. */
   readonly contextLength?: number;
+  /**
+   * Replies that are generated together, in shared batches; others wait in line. The memory of the cache is `contextLength`
+   * for each. 1 when left out.
+   */
+  readonly conversations?: number;
+  /** Whose way of fitting a picture into the tower's square; transformers', which squashes it, when left out. */
+  readonly preprocessing?: PreprocessingStyle;
   /** What else the decoder is loaded with. */
   readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
   readonly onProgress?: (event: LoadProgress) => void;
@@ -42,7 +49,13 @@ export interface ChatRequest extends GenerateOptions {
 /** Bytes of image embeddings that a chat keeps, so that a picture is encoded once in a conversation. */
 const embeddingCacheBytes = 64 * 2 ** 20;
 
-/** A SigLIP tower and projector joined to a decoder. Conversations run one after the other. */
+/** Projectors whose rows look at each other, both ways, in the decoder (Gemma Team 2025, 2.1: bidirectional image attention). */
+const nonCausalProjectors: ReadonlySet<string> = new Set(["gemma3"]);
+
+/**
+ * A SigLIP tower and projector joined to a decoder. Conversations run side by side, as many as it was loaded for; what two
+ * of them begin with alike is computed once, and a picture is encoded once for all of them.
+ */
 export class VisionChat implements AsyncDisposable {
   readonly model: string;
   /** How long loading took, ms. */
@@ -51,9 +64,10 @@ export class VisionChat implements AsyncDisposable {
   encodes = 0;
   readonly #encoder: ImageEncoder;
   readonly #decoder: Decoder;
-  readonly #sequence: Sequence;
   readonly #embeddings = new EmbeddingCache(embeddingCacheBytes);
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #replies = new Set<Promise<unknown>>();
+  /** The last picture in line for the tower. */
+  #encoding: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** @internal Use `loadVisionChat`. */
@@ -62,7 +76,6 @@ export class VisionChat implements AsyncDisposable {
     this.loadMs = loadMs;
     this.#encoder = encoder;
     this.#decoder = decoder;
-    this.#sequence = decoder.createSequence();
   }
 
   /**
@@ -72,19 +85,16 @@ export class VisionChat implements AsyncDisposable {
   stream({ messages, ...options }: ChatRequest): ChatReply {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.stream: the chat is disposed");
     checkMessages(messages);
-    const before = this.#queue;
-    const reply = new ChatReply(options.signal, async (controls) => {
-      await before;
-      return this.#answer(messages, { ...options, signal: controls.signal }, controls.push);
-    });
-    this.#queue = reply.result.catch(() => {});
+    const reply = new ChatReply(options.signal, (controls) => this.#answer(messages, { ...options, signal: controls.signal }, controls.push));
+    const ended: Promise<unknown> = reply.result.catch(() => {}).finally(() => this.#replies.delete(ended));
+    this.#replies.add(ended);
     return reply;
   }
 
-  /** Waits for the reply under way, then frees tower and decoder. */
+  /** Waits for the replies under way, then frees tower and decoder. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    await this.#queue;
+    await Promise.all(this.#replies);
     await this.#decoder[Symbol.asyncDispose]();
     await this.#encoder[Symbol.asyncDispose]();
   }
@@ -95,7 +105,7 @@ export class VisionChat implements AsyncDisposable {
     const pieces = layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" });
     const encoded = await this.#encodeImages(pieces, options.signal);
     const segments = this.#segments(pieces, encoded.embeddings);
-    const generation = this.#sequence.generate(segments, options);
+    const generation = this.#decoder.generate(segments, options);
     let firstTextMs: number | undefined;
     for await (const { text, logprobs } of generation) {
       firstTextMs ??= performance.now() - started;
@@ -130,13 +140,22 @@ export class VisionChat implements AsyncDisposable {
     const started = performance.now();
     const images = await Promise.all(pieces.flatMap((piece) => (piece.type === "image" ? [decodeImage(piece.part.image, { signal })] : [])));
     const ids = images.map(identityOf);
+    // One request after the other: who brings a picture that is being encoded for another finds it done.
+    const before = this.#encoding;
+    const encoded = before.then(() => this.#encodeMissing(images, ids, performance.now() - started, signal));
+    this.#encoding = encoded.catch(() => {});
+    return encoded;
+  }
+
+  async #encodeMissing(images: readonly DecodedImage[], ids: readonly string[], decodeMs: number, signal: AbortSignal): Promise<EncodedImages> {
+    signal.throwIfAborted();
     const missing = new Map<string, DecodedImage>();
     images.forEach((image, i) => {
       const id = ids[i] as string;
       if (!this.#embeddings.get(id)) missing.set(id, image);
     });
     const found = new Map(ids.map((id) => [id, this.#embeddings.get(id)]));
-    let preprocessMs = performance.now() - started;
+    let preprocessMs = decodeMs;
     let encodeMs = 0;
     if (missing.size > 0) {
       const { embeddings, tokensPerImage, width, timings } = await this.#encoder.encode([...missing.values()], { signal });
@@ -155,11 +174,12 @@ export class VisionChat implements AsyncDisposable {
   /** Scaffolding is tokenised with special tokens, texts of messages without: what looks like one in them stays text. */
   #segments(pieces: readonly PromptPiece[], images: EncodedImages["embeddings"]): Segment[] {
     const { addBos } = this.#decoder.info;
+    const attention = nonCausalProjectors.has(this.#encoder.projector) ? "non-causal" : "causal";
     let image = 0;
     return pieces.map((piece, i): Segment => {
       if (piece.type === "image") {
         const { id, values } = images[image++] as EncodedImages["embeddings"][number];
-        return { type: "embeddings", embeddings: values, id };
+        return { type: "embeddings", embeddings: values, id, attention };
       }
       const specials = piece.type === "scaffold";
       return { type: "tokens", tokens: this.#decoder.tokenize(piece.text, { specials, addBos: i === 0 && addBos && !this.#startsWithBos(piece.text) }) };
@@ -190,16 +210,17 @@ function identityOf({ width, height, data }: DecodedImage): string {
  */
 export async function loadVisionChat(model: string = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
   const started = performance.now();
-  const { device = "cpu", threads, gpuLayers, contextLength, signal, onProgress } = options;
+  const { device = "cpu", threads, gpuLayers, contextLength, conversations, preprocessing, signal, onProgress } = options;
   const files = await findModelFiles(model);
   await checkModelPair(files);
   signal?.throwIfAborted();
-  const tower = openImageEncoder(files.mmproj, { device, ...(threads === undefined ? {} : { threads }) });
+  const tower = openImageEncoder(files.mmproj, { device, ...(preprocessing === undefined ? {} : { preprocessing }), ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
     ...options.decoder,
     ...(threads === undefined ? {} : { threads }),
     ...(gpuLayers === undefined ? {} : { gpuLayers }),
     ...(contextLength === undefined ? {} : { contextLength }),
+    ...(conversations === undefined ? {} : { maxSequences: conversations }),
     ...(signal ? { signal } : {}),
     onProgress: (fraction) => onProgress?.({ type: "load", part: "decoder", fraction }),
   });
