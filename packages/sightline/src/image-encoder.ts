@@ -1,128 +1,134 @@
 import { performance } from "node:perf_hooks";
-import { stat } from "node:fs/promises";
 import { Graph, openSession, type Device, type Session } from "@sightline/graph";
-import { projectorFromCheckpoint, projectorFromMmproj, type Projector } from "@sightline/projector";
-import {
-  letterbox,
-  patchGrid,
-  patchesOf,
-  preprocess,
-  readCheckpointVision,
-  readMmprojVision,
-  renderViews,
-  siglipPatchTokens,
-  weightParameters,
-  type DecodedImage,
-  type ImageView,
-  type MmprojVision,
-  type Preprocessing,
-  type PreprocessingStyle,
-} from "@sightline/vision-tower";
-import { openWeights, type WeightSource } from "@sightline/weights";
+import { patchGrid, patchesOf, preprocess, renderViews, siglipPatchTokens, weightParameters, type DecodedImage } from "@sightline/vision-tower";
+import { openWeights } from "@sightline/weights";
+import type { PlanRequest } from "./image-families/image-family.js";
+import { readImageModel, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
 
-export interface EncodedBatch {
-  /** float32[B, N, W]: rows for the decoder. */
-  readonly embeddings: Float32Array;
-  /** N */
-  readonly tokensPerImage: number;
-  /** W */
-  readonly width: number;
-  /** ms, over the whole batch */
-  readonly timings: { readonly preprocessMs: number; readonly encodeMs: number };
+export interface PictureToEncode {
+  readonly image: DecodedImage;
+  readonly plan: PicturePlan;
 }
 
-export interface ImageEncoderOptions {
+/** ms, over all pictures. */
+export interface EncodeTimings {
+  readonly preprocessMs: number;
+  readonly encodeMs: number;
+}
+
+export interface EncodedPictures {
+  /** What stands in the prompt for each picture. */
+  readonly pictures: readonly (readonly PicturePart[])[];
+  readonly timings: EncodeTimings;
+}
+
+export interface ImageEncoderOptions extends ImageModelOptions {
   readonly device?: Device;
   readonly threads?: number;
-  /** Whose way of fitting a picture into the tower's square; transformers', which squashes it, when left out. */
-  readonly preprocessing?: PreprocessingStyle;
 }
 
 /** Keeps the activations of a long batch small beside the weights. */
-const imagesPerRun = 8;
-
-/** What llama.cpp does with a picture that is not of the tower's shape, for the projectors that it does not squash for. */
-const letterboxes: Readonly<Record<string, readonly [number, number, number]>> = { gemma3: [0, 0, 0], mlp: [122, 116, 104] };
+const viewsPerRun = 8;
 
 /** Tower and projector in one graph: pixels in, decoder embeddings out, nothing on the host between them. */
 export class ImageEncoder implements AsyncDisposable {
-  /** N, decoder tokens of an image. */
-  readonly tokensPerImage: number;
-  /** W, which the decoder reads. */
-  readonly width: number;
-  /** Which projector it is: `gemma3`, `idefics3`, `mlp`, ... */
-  readonly projector: string;
-  /** float32[W], what ends each row of tiled patches, where the model has it (`packAnyresRows`). */
-  readonly newline: Float32Array | undefined;
+  /** How the model wants its pictures. */
+  readonly model: ImageModel;
   readonly #session: Session;
-  readonly #preprocessing: Preprocessing;
-  readonly #fit: ((image: DecodedImage) => ImageView) | undefined;
+  readonly #newline: Float32Array | undefined;
 
   /** @internal Use `openImageEncoder`. */
-  constructor(session: Session, preprocessing: Preprocessing, model: { readonly projector: string; readonly tokensPerImage: number; readonly width: number; readonly newline: Float32Array | undefined }, fit?: (image: DecodedImage) => ImageView) {
+  constructor(model: ImageModel, session: Session, newline: Float32Array | undefined) {
+    this.model = model;
     this.#session = session;
-    this.#preprocessing = preprocessing;
-    this.#fit = fit;
-    this.projector = model.projector;
-    this.tokensPerImage = model.tokensPerImage;
-    this.width = model.width;
-    this.newline = model.newline;
+    this.#newline = newline;
+  }
+
+  /** W, which the decoder reads. */
+  get width(): number {
+    return this.model.width;
+  }
+
+  /** Which projector it is: `gemma3`, `idefics3`, `mlp`, ... */
+  get projector(): string {
+    return this.model.projector.type;
+  }
+
+  /** How a picture is shown to the model (`ImageModel.plan`). */
+  plan(image: DecodedImage, request?: PlanRequest): PicturePlan {
+    return this.model.plan(image, request);
+  }
+
+  /** N, rows that the decoder reads of a planned picture. */
+  tokens(plan: PicturePlan): number {
+    return this.model.tokens(plan);
   }
 
   /**
-   * Encodes images, or the views of images that a plan names (`renderViews`), a few at a time.
+   * Encodes pictures as planned, a few views at a time.
    * @throws GraphError when the encoder is disposed, the signal's reason between runs
    */
-  async encode(images: readonly DecodedImage[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<EncodedBatch> {
-    const { tokensPerImage, width } = this;
-    const embeddings = new Float32Array(images.length * tokensPerImage * width);
+  async encode(pictures: readonly PictureToEncode[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<EncodedPictures> {
     const timings = { preprocessMs: 0, encodeMs: 0 };
-    for (let at = 0; at < images.length; at += imagesPerRun) {
+    const parts: PicturePart[][] = [];
+    for (const { image, plan } of pictures) {
       signal?.throwIfAborted();
       const started = performance.now();
-      const { data, shape } = preprocess(images.slice(at, at + imagesPerRun).map((image) => this.#fitted(image)), this.#preprocessing);
+      const views = renderViews(image, plan.views);
+      timings.preprocessMs += performance.now() - started;
+      const encoded = await this.encodeViews(views, { ...(signal ? { signal } : {}) });
+      timings.preprocessMs += encoded.timings.preprocessMs;
+      timings.encodeMs += encoded.timings.encodeMs;
+      parts.push(this.model.parts(plan, encoded.rows, this.#newline));
+    }
+    return { pictures: parts, timings };
+  }
+
+  /**
+   * Encodes views that are rendered already.
+   * @returns float32[N, W] for each view
+   * @throws GraphError when the encoder is disposed, the signal's reason between runs
+   */
+  async encodeViews(views: readonly DecodedImage[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<{ readonly rows: readonly Float32Array[]; readonly timings: EncodeTimings }> {
+    const timings = { preprocessMs: 0, encodeMs: 0 };
+    const rows: Float32Array[] = [];
+    for (let at = 0; at < views.length; at += viewsPerRun) {
+      signal?.throwIfAborted();
+      const started = performance.now();
+      const some = views.slice(at, at + viewsPerRun);
+      const { data, shape } = preprocess(some, this.model.vision.preprocessing);
       const preprocessed = performance.now();
       const result = await this.#session.run({ pixels: { dtype: "float32", shape, data } });
-      embeddings.set(result["embeddings"]?.data as Float32Array, at * tokensPerImage * width);
+      const embeddings = result["embeddings"]?.data as Float32Array;
+      const perView = embeddings.length / some.length;
+      // Copies, so that one kept view does not keep the batch.
+      rows.push(...some.map((_, i) => embeddings.slice(i * perView, (i + 1) * perView)));
       timings.preprocessMs += preprocessed - started;
       timings.encodeMs += performance.now() - preprocessed;
     }
-    return { embeddings, tokensPerImage, width, timings };
+    return { rows, timings };
   }
 
   /** Waits for a run under way, then frees tower and projector. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }
-
-  #fitted(image: DecodedImage): DecodedImage {
-    return this.#fit ? (renderViews(image, [this.#fit(image)])[0] as DecodedImage) : image;
-  }
 }
 
 /**
- * Opens the tower and projector of an mmproj GGUF, or of a Hugging Face directory of a vision-language model.
+ * Opens the tower and projector of an mmproj GGUF, of a Hugging Face directory of a vision-language model, or of one whose
+ * headers were read.
  * @throws WeightsError, ConfigError, ProjectorError or GraphError naming what does not fit
  */
-export async function openImageEncoder(model: string, { preprocessing: style = "huggingface", ...options }: ImageEncoderOptions = {}): Promise<ImageEncoder> {
-  await using source = await openWeights(model);
-  const { vision, projector } = await readModel(model, source);
-  const { config, preprocessing, postLayerNorm, rename } = vision;
+export async function openImageEncoder(model: string | ImageModel, { preprocessing, panAndScan, ...options }: ImageEncoderOptions = {}): Promise<ImageEncoder> {
+  const known = typeof model === "string" ? await readImageModel(model, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) }) : model;
+  await using source = await openWeights(known.path);
+  const { config, postLayerNorm, rename } = known.vision;
+  const { projector } = known;
   const graph = new Graph();
-  const grid = patchGrid(config);
   const pixels = graph.input("pixels", "float32", ["B", 3, config.imageSize, config.imageSize]);
   const patchTokens = siglipPatchTokens(patchesOf(pixels, config.patchSize), weightParameters(graph, source, rename), config, { fused: true, postLayerNorm });
-  graph.output("embeddings", projector.build(patchTokens, grid, weightParameters(graph, source)));
-  const { filter, width, height } = preprocessing;
-  const color = style === "llama.cpp" && filter !== null ? letterboxes[projector.type] : undefined;
-  const fit = color && filter ? (image: DecodedImage): ImageView => letterbox(image, { width, height }, filter, color) : undefined;
+  graph.output("embeddings", projector.build(patchTokens, patchGrid(config), weightParameters(graph, source)));
   const session = await openSession(graph, { device: "cpu", ownThread: true, givesWay: true, ...options });
-  const newline = projector.newline === undefined ? undefined : await source.readFloat32(projector.newline);
-  return new ImageEncoder(session, preprocessing, { projector: projector.type, tokensPerImage: projector.tokens(grid), width: projector.outputWidth, newline }, fit);
-}
-
-async function readModel(model: string, source: WeightSource): Promise<{ readonly vision: MmprojVision; readonly projector: Projector }> {
-  if (!(await stat(model)).isDirectory()) return { vision: readMmprojVision(source), projector: projectorFromMmproj(source) };
-  const vision = await readCheckpointVision(model, source);
-  return { vision, projector: projectorFromCheckpoint(source, vision.modelConfig) };
+  return new ImageEncoder(known, session, projector.newline === undefined ? undefined : await source.readFloat32(projector.newline));
 }

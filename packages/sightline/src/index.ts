@@ -1,6 +1,11 @@
 export { loadVisionChat, VisionChat, type ChatRequest, type LoadProgress, type VisionChatOptions } from "./chat/vision-chat.js";
 export { ChatReply, type ChatPart, type ChatResult, type ChatTimings, type ChatUsage } from "./chat/chat-reply.js";
 export type { ChatMessage, ImagePart, TextPart } from "./chat/messages.js";
+export type { EmbeddingStoreOptions } from "./chat/embedding-store.js";
+export type { Overflow } from "./chat/fit-prompt.js";
+export type { Detail, PlanRequest } from "./image-families/image-family.js";
+export { openImageEncoder, ImageEncoder, type EncodedPictures, type EncodeTimings, type ImageEncoderOptions, type PictureToEncode } from "./image-encoder.js";
+export { readImageModel, ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
 export { findModelFiles, type ModelFiles } from "./models/model-files.js";
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
 export { loadSiglip, type Siglip } from "@sightline/vision-tower";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { EmbeddingCache } from "../src/chat/embedding-cache.js";
 
 /** Eight bytes. */
-const two = (value: number): Float32Array => Float32Array.of(value, value);
+const two = (value: number): readonly Float32Array[] => [Float32Array.of(value), Float32Array.of(value)];
 
 describe("EmbeddingCache", () => {
   it("drops what was used longest ago, by bytes", () => {
@@ -29,7 +29,7 @@ describe("EmbeddingCache", () => {
   it("does not empty itself for a value that is larger than all of it", () => {
     const cache = new EmbeddingCache(8);
     cache.set("a", two(1));
-    cache.set("large", new Float32Array(3));
+    cache.set("large", [new Float32Array(3)]);
     expect(cache.get("large")).toBeUndefined();
     expect(cache.get("a")).toEqual(two(1));
   });

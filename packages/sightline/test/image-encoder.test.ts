@@ -70,31 +70,31 @@ function picture(seed: number): DecodedImage {
 describe("openImageEncoder", () => {
   it("gives each image of a long batch the rows that it gets alone", async () => {
     await using encoder = await openImageEncoder(await mmproj("mlp", llava(width)), { threads: 1 });
-    expect([encoder.tokensPerImage, encoder.width]).toEqual([9, outputWidth]);
+    expect([encoder.tokens(encoder.plan(picture(1))), encoder.width]).toEqual([9, outputWidth]);
     const images = Array.from({ length: 10 }, (_, i) => picture(i * 10 + 7));
-    const { embeddings, timings } = await encoder.encode(images);
-    expect(embeddings).toHaveLength(10 * 9 * outputWidth);
+    const { rows: embeddings, timings } = await encoder.encodeViews(images);
+    expect(embeddings.map((rows) => rows.length)).toEqual(images.map(() => 9 * outputWidth));
     expect(timings.preprocessMs).toBeGreaterThan(0);
     expect(timings.encodeMs).toBeGreaterThan(0);
     for (const i of [0, 9]) {
-      const alone = (await encoder.encode([images[i] as DecodedImage])).embeddings;
-      const rows = embeddings.subarray(i * 9 * outputWidth, (i + 1) * 9 * outputWidth);
+      const [alone = new Float32Array()] = (await encoder.encodeViews([images[i] as DecodedImage])).rows;
+      const rows = embeddings[i] as Float32Array;
       alone.forEach((value, at) => expect(rows[at]).toBeCloseTo(value, 4));
     }
-    expect(embeddings.slice(0, 45)).not.toEqual(embeddings.slice(-45));
+    expect(embeddings[0]).not.toEqual(embeddings[9]);
   });
 
   it("counts the tokens of a pixel shuffle on a grid that does not divide", async () => {
     const file = await mmproj("idefics3", [seeded("mm.model.fc.weight", outputWidth, 4 * width)], { "clip.vision.projector.scale_factor": u32(2) });
     await using encoder = await openImageEncoder(file, { threads: 1 });
-    expect(encoder.tokensPerImage).toBe(4);
-    expect((await encoder.encode([picture(3)])).embeddings).toHaveLength(4 * outputWidth);
+    expect(encoder.tokens(encoder.plan(picture(3), { detail: "low" }))).toBe(4);
+    expect((await encoder.encodeViews([picture(3)])).rows[0]).toHaveLength(4 * outputWidth);
   });
 
   it("gives no rows for no images, and stops at the signal", async () => {
     await using encoder = await openImageEncoder(await mmproj("mlp", llava(width)), { threads: 1 });
-    expect((await encoder.encode([])).embeddings).toHaveLength(0);
-    await expect(encoder.encode([picture(3)], { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    expect((await encoder.encodeViews([])).rows).toHaveLength(0);
+    await expect(encoder.encodeViews([picture(3)], { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
   });
 
   it("names both widths when the projector was made for another tower", async () => {
@@ -103,9 +103,9 @@ describe("openImageEncoder", () => {
 
   it("waits for a run under way before it is freed, and refuses the next", async () => {
     const encoder = await openImageEncoder(await mmproj("mlp", llava(width)), { threads: 1 });
-    const encoding = encoder.encode([picture(3)]);
+    const encoding = encoder.encodeViews([picture(3)]);
     await encoder[Symbol.asyncDispose]();
-    expect((await encoding).embeddings).toHaveLength(9 * outputWidth);
-    await expect(encoder.encode([picture(3)])).rejects.toThrow(/disposed/);
+    expect((await encoding).rows[0]).toHaveLength(9 * outputWidth);
+    await expect(encoder.encodeViews([picture(3)])).rejects.toThrow(/disposed/);
   });
 });

@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { anyresRows, packAnyresRows } from "@sightline/projector";
-import { anyresPlan, letterbox, renderViews, type DecodedImage } from "@sightline/vision-tower";
+import { letterbox, renderViews, type DecodedImage } from "@sightline/vision-tower";
+import { openWeights } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { familyCase, golden, ggufTowerName, writeCheckpoint, writeMmproj } from "../../projector/test/family-case.js";
 import { seeded } from "../../projector/test/seeded.js";
-import { openImageEncoder } from "../src/image-encoder.js";
+import { openImageEncoder, type ImageEncoder } from "../src/image-encoder.js";
 
 // Reference: transformers 5.23 in float32 from pixels to rows, by tools/reference/projectors.
 const tolerance = 2e-4;
@@ -36,6 +36,22 @@ function pictures(name: string, views: number): DecodedImage[] {
   }));
 }
 
+/** The rows of views one after the other. */
+async function rowsOf(encoder: ImageEncoder, views: readonly DecodedImage[]): Promise<Float32Array> {
+  return Float32Array.from((await encoder.encodeViews(views)).rows.flatMap((rows) => [...rows]));
+}
+
+/** The rows of a picture as the model plans it. */
+async function encoded(encoder: ImageEncoder, image: DecodedImage): Promise<Float32Array> {
+  const { pictures: [parts = []] } = await encoder.encode([{ image, plan: encoder.plan(image) }]);
+  return Float32Array.from(parts.flatMap((part) => (part.type === "rows" ? [...part.embeddings] : [])));
+}
+
+async function newline(model: string): Promise<Float32Array> {
+  await using source = await openWeights(model);
+  return source.readFloat32([...source.tensors.keys()].find((name) => name.endsWith("image_newline")) as string);
+}
+
 function furthest(got: Float32Array, want: Float32Array): number {
   expect(got.length).toBe(want.length);
   return got.reduce((most, value, i) => Math.max(most, Math.abs(value - (want[i] as number))), 0);
@@ -44,24 +60,23 @@ function furthest(got: Float32Array, want: Float32Array): number {
 describe("a vision-language checkpoint, held against transformers", () => {
   it.each([["gemma3", 16, "gemma3"], ["paligemma", 64, "linear"], ["llava", 64, "mlp"], ["idefics3", 16, "idefics3"]])("%s from pictures to rows", async (model, tokens, projector) => {
     await using encoder = await openImageEncoder(await directory(model), { threads: 1 });
-    expect(encoder).toMatchObject({ tokensPerImage: tokens, width: 20, projector });
-    const { embeddings } = await encoder.encode(pictures("pixels", 2));
-    expect(furthest(embeddings, (await golden(model, "rows")).data)).toBeLessThan(tolerance);
+    expect(encoder).toMatchObject({ width: 20, projector });
+    expect(encoder.tokens(encoder.model.plan({ width: 64, height: 64 }, { detail: "low" }))).toBe(tokens);
+    expect(furthest(await rowsOf(encoder, pictures("pixels", 2)), (await golden(model, "rows")).data)).toBeLessThan(tolerance);
   });
 
   it("llava-onevision, tiles joined with what is padding cut off, many shrunk, newlines at the ends of rows", async () => {
     const model = familyCase("llava-onevision");
-    await using encoder = await openImageEncoder(await directory("llava-onevision"), { threads: 1 });
-    const sizes = (model.config["image_grid_pinpoints"] as [number, number][]).map(([height, width]) => ({ width, height }));
+    const directoryOf = await directory("llava-onevision");
+    await using encoder = await openImageEncoder(directoryOf, { threads: 1 });
     for (const { width, height, views, rows } of model.images ?? []) {
-      const { layout, views: planned } = anyresPlan({ width, height }, { side: 64, sizes });
-      const [part] = layout;
-      if (part?.type !== "anyres") throw new Error("anyresPlan gave no grid");
-      expect(planned).toHaveLength(views);
-      const { embeddings } = await encoder.encode(pictures(`pixels ${height}x${width}`, views));
-      const geometry = anyresRows({ width, height }, part, 8, 3);
-      expect(geometry.rows).toBe(rows);
-      const packed = packAnyresRows(embeddings, geometry, encoder.newline as Float32Array);
+      const plan = encoder.model.plan({ width, height });
+      expect(plan.layout.map(({ type }) => type)).toEqual(["anyres"]);
+      expect(plan.views).toHaveLength(views);
+      expect(encoder.tokens(plan)).toBe(rows);
+      const tiles = await encoder.encodeViews(pictures(`pixels ${height}x${width}`, views));
+      const [part] = encoder.model.parts(plan, tiles.rows, await newline(directoryOf));
+      const packed = part?.type === "rows" ? part.embeddings : new Float32Array();
       // Every fourth channel was kept.
       const kept = Float32Array.from({ length: rows * 5 }, (_, i) => packed[Math.floor(i / 5) * 20 + (i % 5) * 4] as number);
       expect(furthest(kept, (await golden("llava-onevision", `rows ${height}x${width}`)).data)).toBeLessThan(tolerance);
@@ -75,7 +90,7 @@ describe("a vision-language checkpoint, held against transformers", () => {
       return { ...tensor, name, data: name.includes("soft_emb_norm") ? (tensor.data as Float32Array).map((value) => value + 1) : tensor.data };
     }, { "clip.vision.projector.scale_factor": { type: "uint32", value: 2 } });
     await using encoder = await openImageEncoder(file, { threads: 1 });
-    expect(furthest((await encoder.encode(pictures("pixels", 2))).embeddings, (await golden("gemma3", "rows")).data)).toBeLessThan(tolerance);
+    expect(furthest(await rowsOf(encoder, pictures("pixels", 2)), (await golden("gemma3", "rows")).data)).toBeLessThan(tolerance);
   });
 
   it("takes a processor that is saved within processor_config.json", async () => {
@@ -83,7 +98,7 @@ describe("a vision-language checkpoint, held against transformers", () => {
     await rm(path.join(at, "preprocessor_config.json"));
     await writeFile(path.join(at, "processor_config.json"), JSON.stringify({ image_processor: { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5], resample: 3 } }));
     await using encoder = await openImageEncoder(at, { threads: 1 });
-    expect(furthest((await encoder.encode(pictures("pixels", 2))).embeddings, (await golden("paligemma", "rows")).data)).toBeLessThan(tolerance);
+    expect(furthest(await rowsOf(encoder, pictures("pixels", 2)), (await golden("paligemma", "rows")).data)).toBeLessThan(tolerance);
   });
 });
 
@@ -94,9 +109,9 @@ describe("preprocessing as llama.cpp does it", () => {
     await using squashing = await openImageEncoder(at, { threads: 1 });
     await using boxing = await openImageEncoder(at, { threads: 1, preprocessing: "llama.cpp" });
     const boxed = renderViews(picture, [letterbox(picture, { width: 64, height: 64 }, "bilinear", [0, 0, 0])]);
-    const own = (await boxing.encode([picture])).embeddings;
-    expect(own).toEqual((await squashing.encode(boxed)).embeddings);
-    expect(own).not.toEqual((await squashing.encode([picture])).embeddings);
+    const own = await encoded(boxing, picture);
+    expect(own).toEqual(await rowsOf(squashing, boxed));
+    expect(own).not.toEqual(await encoded(squashing, picture));
   });
 });
 

@@ -24,12 +24,12 @@ it("mini says about the ten examples what llama.cpp's mtmd says, token by token"
   const text = (value: string): Segment => ({ type: "tokens", tokens: decoder.tokenize(value, { specials: true }) });
   for (const { file, imageTokens, positions, tokens } of goldens) {
     const image = resample(await decodeImage(fileURLToPath(new URL(`../../../examples/${file}`, import.meta.url))), 128, 128, "bicubic");
-    const { embeddings, tokensPerImage } = await encoder.encode([image]);
+    const embeddings = (await encoder.encodeViews([image])).rows[0] as Float32Array;
     const segments: Segment[] = [text("<|im_start|>user\n"), { type: "embeddings", embeddings, id: file }, text("What do you see?<|im_end|>\n<|im_start|>assistant\n")];
     const generation = decoder.generate(segments, { maxTokens: tokens.length, ignoreEnd: true });
     const said: number[] = [];
     for await (const { tokenIds } of generation) said.push(...tokenIds);
     const { usage } = await generation.result;
-    expect({ file, imageTokens: tokensPerImage, positions: usage.promptTokens, tokens: said }).toEqual({ file, imageTokens, positions, tokens });
+    expect({ file, imageTokens: embeddings.length / encoder.width, positions: usage.promptTokens, tokens: said }).toEqual({ file, imageTokens, positions, tokens });
   }
 });

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { quoted } from "./quoted.js";
-import { readTensorBytes, readTensorFloat32 } from "./read-tensor.js";
+import { readTensorBytes, readTensorFloat32, readTensorRows } from "./read-tensor.js";
 import type { MetadataValue, TensorInfo, WeightSource } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
 
@@ -30,6 +30,10 @@ export class FileSource implements WeightSource {
 
   readFloat32(name: string): Promise<Float32Array> {
     return this.#read(name, readTensorFloat32);
+  }
+
+  readRows(name: string, rows: ArrayLike<number>): Promise<Float32Array> {
+    return this.#read(name, (file, info) => readTensorRows(file, info, rows));
   }
 
   readBytes(name: string): Promise<Uint8Array> {

@@ -40,6 +40,20 @@ export async function readTensorFloat32(file: FileHandle, info: TensorInfo): Pro
   return out;
 }
 
+/** Reads some rows of a matrix as `float32[rows.length, C]`. */
+export async function readTensorRows(file: FileHandle, info: TensorInfo, rows: ArrayLike<number>): Promise<Float32Array> {
+  const [count, columns] = info.shape;
+  if (info.shape.length !== 2 || count === undefined || columns === undefined) throw new WeightsError(`${named(info)}: expected a matrix to read rows of, got [${info.shape.join(", ")}]`);
+  const out = new Float32Array(rows.length * columns);
+  const byteLength = info.byteLength / count;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
+    if (!Number.isInteger(row) || row < 0 || row >= count) throw new WeightsError(`${named(info)}: expected a row from 0 to ${count - 1}, got ${row}`);
+    out.set(await readTensorFloat32(file, { ...info, shape: [1, columns], byteOffset: info.byteOffset + row * byteLength, byteLength }), i * columns);
+  }
+  return out;
+}
+
 type Widener = (bytes: Uint8Array, out: Float32Array, offset: number) => void;
 
 function widener(info: TensorInfo): Widener {

@@ -23,6 +23,11 @@ export interface WeightSource extends AsyncDisposable {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** A tensor widened or dequantised to float32, row-major. Throws WeightsError for an unknown name or a short read. */
   readFloat32(name: string): Promise<Float32Array>;
+  /**
+   * Rows of a matrix `[R, C]` widened or dequantised to float32, `[rows.length, C]`; nothing else of it is read. Throws
+   * WeightsError for an unknown name, a tensor that is no matrix or a row that it does not have.
+   */
+  readRows(name: string, rows: ArrayLike<number>): Promise<Float32Array>;
   /** A tensor's bytes as they are stored. */
   readBytes(name: string): Promise<Uint8Array>;
   close(): Promise<void>;

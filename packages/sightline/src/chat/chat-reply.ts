@@ -8,6 +8,8 @@ export interface ChatUsage {
   /** Prompt tokens that the KV cache still held. */
   readonly reusedTokens: number;
   readonly completionTokens: number;
+  /** Messages at the beginning that were left out for want of room, where the request allowed it. */
+  readonly droppedMessages: number;
 }
 
 /** All in ms but the last. */

@@ -1,14 +1,14 @@
-/** The most recently used values, up to a number of bytes. */
+/** Rows of pictures by key: the most recently used, up to a number of bytes. */
 export class EmbeddingCache {
   readonly #limitBytes: number;
-  readonly #entries = new Map<string, Float32Array>();
+  readonly #entries = new Map<string, readonly Float32Array[]>();
   #bytes = 0;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
 
-  get(key: string): Float32Array | undefined {
+  get(key: string): readonly Float32Array[] | undefined {
     const value = this.#entries.get(key);
     if (value) {
       // A Map keeps the order of insertion; the last is the most recent.
@@ -18,15 +18,20 @@ export class EmbeddingCache {
     return value;
   }
 
-  set(key: string, value: Float32Array): void {
-    if (value.byteLength > this.#limitBytes) return;
-    this.#bytes += value.byteLength - (this.#entries.get(key)?.byteLength ?? 0);
+  set(key: string, value: readonly Float32Array[]): void {
+    const bytes = bytesOf(value);
+    if (bytes > this.#limitBytes) return;
+    this.#bytes += bytes - bytesOf(this.#entries.get(key) ?? []);
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    for (const [oldest, { byteLength }] of this.#entries) {
+    for (const [oldest, rows] of this.#entries) {
       if (this.#bytes <= this.#limitBytes) break;
       this.#entries.delete(oldest);
-      this.#bytes -= byteLength;
+      this.#bytes -= bytesOf(rows);
     }
   }
+}
+
+function bytesOf(rows: readonly Float32Array[]): number {
+  return rows.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

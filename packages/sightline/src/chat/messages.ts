@@ -1,4 +1,5 @@
 import type { ImageSource } from "@sightline/vision-tower";
+import type { Detail } from "../image-families/image-family.js";
 import { SightlineError } from "../sightline-error.js";
 
 export interface TextPart {
@@ -10,6 +11,11 @@ export interface ImagePart {
   readonly type: "image";
   /** Bytes, a path or a file URL. */
   readonly image: ImageSource;
+  /**
+   * How closely to look, as in OpenAI's API: "low" shows the picture whole and nothing else, "high" in all the parts that
+   * the model knows, "auto" as the model does by itself. "auto" when left out.
+   */
+  readonly detail?: Detail;
 }
 
 /** One message of a conversation. Images stand in user messages, where they are put among the text. */
@@ -31,6 +37,7 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
     if (!["system", "user", "assistant"].includes(message.role)) throw bad(index, `expected the role system, user or assistant, got ${JSON.stringify(message.role)}`);
     for (const part of partsOf(message)) {
       if (part.type === "image" && message.role !== "user") throw bad(index, `images belong in user messages, this one is by the ${message.role}`);
+      if (part.type === "image" && part.detail !== undefined && !["low", "high", "auto"].includes(part.detail)) throw bad(index, `expected the detail low, high or auto, got ${JSON.stringify(part.detail)}`);
       if (part.type === "text" && typeof part.text !== "string") throw bad(index, `expected text, got ${typeof part.text}`);
       if (part.type !== "text" && part.type !== "image") throw bad(index, `unknown part type ${JSON.stringify((part as { type: unknown }).type)}`);
     }

@@ -1,33 +1,41 @@
-import { createHash } from "node:crypto";
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
 import { performance } from "node:perf_hooks";
-import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions, type Segment } from "@sightline/decoder";
+import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions } from "@sightline/decoder";
 import type { Device } from "@sightline/graph";
-import { decodeImage, type DecodedImage, type PreprocessingStyle } from "@sightline/vision-tower";
+import { openWeights } from "@sightline/weights";
 import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
-import { findModelFiles } from "../models/model-files.js";
+import { readImageModel, type ImageModelOptions } from "../image-model.js";
+import { findModelFiles, type ModelFiles } from "../models/model-files.js";
 import { checkModelPair } from "../models/model-pair.js";
 import { SightlineError } from "../sightline-error.js";
-import { chatMlTemplate, layOutPrompt, type PromptPiece } from "./chat-template.js";
+import { ChatPictures } from "./chat-pictures.js";
+import { draftChat, draftPrefix, type DraftPrompt } from "./chat-prompt.js";
 import { ChatReply, type ChatResult } from "./chat-reply.js";
-import { EmbeddingCache } from "./embedding-cache.js";
+import { chatSizes } from "./chat-sizes.js";
+import { EmbeddingStore, type EmbeddingStoreOptions } from "./embedding-store.js";
+import { fitPrompt, type Overflow } from "./fit-prompt.js";
 import { checkMessages, type ChatMessage } from "./messages.js";
 
-export interface VisionChatOptions {
+export interface VisionChatOptions extends ImageModelOptions {
   /** Where the tower runs; the CPU when left out. */
   readonly device?: Device;
   /** Threads of the tower and of the decoder; chosen by each when left out. */
   readonly threads?: number;
   /** Layers of the decoder on a GPU; "auto": as many as its free memory holds. */
   readonly gpuLayers?: number | "auto";
-  /** Tokens that a conversation may hold, images included. */
+  /**
+   * Tokens that a conversation may hold, images included. When left out: 4096, or room for two of the model's largest
+   * pictures and 2048 tokens of text where that is more; at most what the decoder was trained with.
+   */
   readonly contextLength?: number;
   /**
    * Replies that are generated together, in shared batches; others wait in line. The memory of the cache is `contextLength`
    * for each. 1 when left out.
    */
   readonly conversations?: number;
-  /** Whose way of fitting a picture into the tower's square; transformers', which squashes it, when left out. */
-  readonly preprocessing?: PreprocessingStyle;
+  /** Keeps the rows of pictures on disk, so that one that was seen in an earlier run is not encoded again. */
+  readonly embeddingStore?: EmbeddingStoreOptions;
   /** What else the decoder is loaded with. */
   readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
   readonly onProgress?: (event: LoadProgress) => void;
@@ -44,13 +52,12 @@ export interface LoadProgress {
 
 export interface ChatRequest extends GenerateOptions {
   readonly messages: readonly ChatMessage[];
+  /**
+   * What happens when the conversation is longer than the context: "error", or "drop-oldest", which leaves out the oldest
+   * turns until it fits, never the system message or the last question. "error" when left out.
+   */
+  readonly overflow?: Overflow;
 }
-
-/** Bytes of image embeddings that a chat keeps, so that a picture is encoded once in a conversation. */
-const embeddingCacheBytes = 64 * 2 ** 20;
-
-/** Projectors whose rows look at each other, both ways, in the decoder (Gemma Team 2025, 2.1: bidirectional image attention). */
-const nonCausalProjectors: ReadonlySet<string> = new Set(["gemma3"]);
 
 /**
  * A SigLIP tower and projector joined to a decoder. Conversations run side by side, as many as it was loaded for; what two
@@ -60,22 +67,26 @@ export class VisionChat implements AsyncDisposable {
   readonly model: string;
   /** How long loading took, ms. */
   readonly loadMs: number;
-  /** Images encoded so far; a picture that was seen before is not encoded again. */
-  encodes = 0;
   readonly #encoder: ImageEncoder;
   readonly #decoder: Decoder;
-  readonly #embeddings = new EmbeddingCache(embeddingCacheBytes);
+  readonly #pictures: ChatPictures;
+  readonly #decoderPath: string;
   readonly #replies = new Set<Promise<unknown>>();
-  /** The last picture in line for the tower. */
-  #encoding: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** @internal Use `loadVisionChat`. */
-  constructor(model: string, loadMs: number, encoder: ImageEncoder, decoder: Decoder) {
-    this.model = model;
+  constructor(files: ModelFiles, loadMs: number, encoder: ImageEncoder, decoder: Decoder, store: EmbeddingStore | undefined) {
+    this.model = files.name;
+    this.#decoderPath = files.decoder;
+    this.#pictures = new ChatPictures(encoder, store);
     this.loadMs = loadMs;
     this.#encoder = encoder;
     this.#decoder = decoder;
+  }
+
+  /** Images encoded so far; a picture that was seen before is not encoded again. */
+  get encodes(): number {
+    return this.#pictures.encodes;
   }
 
   /**
@@ -99,12 +110,14 @@ export class VisionChat implements AsyncDisposable {
     await this.#encoder[Symbol.asyncDispose]();
   }
 
-  async #answer(messages: readonly ChatMessage[], options: GenerateOptions & { readonly signal: AbortSignal }, push: (text: string, logprobs?: readonly GeneratedTokenLogprob[]) => void): Promise<ChatResult> {
+  async #answer(messages: readonly ChatMessage[], { overflow, ...options }: Omit<ChatRequest, "messages"> & { readonly signal: AbortSignal }, push: (text: string, logprobs?: readonly GeneratedTokenLogprob[]) => void): Promise<ChatResult> {
     const started = performance.now();
-    const { info } = this.#decoder;
-    const pieces = layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" });
-    const encoded = await this.#encodeImages(pieces, options.signal);
-    const segments = this.#segments(pieces, encoded.embeddings);
+    const pictures = await this.#pictures.decode(messages, options.signal);
+    const decodeMs = performance.now() - started;
+    const { contextLength, trainContextLength } = this.#decoder.info;
+    const { prompt, droppedMessages } = fitPrompt(messages, (kept) => this.#draft(kept, pictures), { contextLength, trainContextLength, maxTokens: options.maxTokens, overflow });
+    const encoded = await this.#pictures.rows(prompt.pictures, options.signal);
+    const segments = await prompt.segments(encoded.pictures);
     const generation = this.#decoder.generate(segments, options);
     let firstTextMs: number | undefined;
     for await (const { text, logprobs } of generation) {
@@ -122,10 +135,11 @@ export class VisionChat implements AsyncDisposable {
         imageTokens: usage.embeddingTokens,
         reusedTokens: usage.reusedTokens,
         completionTokens: usage.completionTokens,
+        droppedMessages,
       },
       timings: {
         loadMs: this.loadMs,
-        preprocessMs: encoded.preprocessMs,
+        preprocessMs: decodeMs + encoded.preprocessMs,
         encodeMs: encoded.encodeMs,
         prefillMs: timings.prefillMs,
         ttftMs: firstTextMs ?? performance.now() - started,
@@ -135,91 +149,40 @@ export class VisionChat implements AsyncDisposable {
     };
   }
 
-  /** Embeddings of every image of the prompt, in order; those that are not kept yet are encoded in one batch. */
-  async #encodeImages(pieces: readonly PromptPiece[], signal: AbortSignal): Promise<EncodedImages> {
-    const started = performance.now();
-    const images = await Promise.all(pieces.flatMap((piece) => (piece.type === "image" ? [decodeImage(piece.part.image, { signal })] : [])));
-    const ids = images.map(identityOf);
-    // One request after the other: who brings a picture that is being encoded for another finds it done.
-    const before = this.#encoding;
-    const encoded = before.then(() => this.#encodeMissing(images, ids, performance.now() - started, signal));
-    this.#encoding = encoded.catch(() => {});
-    return encoded;
+  #draft(messages: readonly ChatMessage[], pictures: Parameters<typeof draftChat>[1]): DraftPrompt {
+    const model = { decoder: this.#decoder, model: this.#encoder.model, planner: this.#pictures };
+    return this.#encoder.model.family.prompt === "prefix" ? draftPrefix(messages, pictures, model, (tokens) => this.#tokenRows(tokens)) : draftChat(messages, pictures, model);
   }
 
-  async #encodeMissing(images: readonly DecodedImage[], ids: readonly string[], decodeMs: number, signal: AbortSignal): Promise<EncodedImages> {
-    signal.throwIfAborted();
-    const missing = new Map<string, DecodedImage>();
-    images.forEach((image, i) => {
-      const id = ids[i] as string;
-      if (!this.#embeddings.get(id)) missing.set(id, image);
-    });
-    const found = new Map(ids.map((id) => [id, this.#embeddings.get(id)]));
-    let preprocessMs = decodeMs;
-    let encodeMs = 0;
-    if (missing.size > 0) {
-      const { embeddings, tokensPerImage, width, timings } = await this.#encoder.encode([...missing.values()], { signal });
-      this.encodes += missing.size;
-      preprocessMs += timings.preprocessMs;
-      encodeMs = timings.encodeMs;
-      [...missing.keys()].forEach((id, i) => {
-        const own = embeddings.slice(i * tokensPerImage * width, (i + 1) * tokensPerImage * width);
-        this.#embeddings.set(id, own);
-        found.set(id, own);
-      });
-    }
-    return { embeddings: ids.map((id) => ({ id, values: found.get(id) as Float32Array })), preprocessMs, encodeMs };
+  /** float32[T, E], as the decoder looks tokens up. */
+  async #tokenRows(tokens: Int32Array): Promise<Float32Array> {
+    await using weights = await openWeights(this.#decoderPath);
+    return weights.readRows("token_embd.weight", tokens);
   }
-
-  /** Scaffolding is tokenised with special tokens, texts of messages without: what looks like one in them stays text. */
-  #segments(pieces: readonly PromptPiece[], images: EncodedImages["embeddings"]): Segment[] {
-    const { addBos } = this.#decoder.info;
-    const attention = nonCausalProjectors.has(this.#encoder.projector) ? "non-causal" : "causal";
-    let image = 0;
-    return pieces.map((piece, i): Segment => {
-      if (piece.type === "image") {
-        const { id, values } = images[image++] as EncodedImages["embeddings"][number];
-        return { type: "embeddings", embeddings: values, id, attention };
-      }
-      const specials = piece.type === "scaffold";
-      return { type: "tokens", tokens: this.#decoder.tokenize(piece.text, { specials, addBos: i === 0 && addBos && !this.#startsWithBos(piece.text) }) };
-    });
-  }
-
-  #startsWithBos(text: string): boolean {
-    const bos = this.#decoder.info.bosToken?.text;
-    return bos !== undefined && bos !== "" && text.startsWith(bos);
-  }
-}
-
-interface EncodedImages {
-  readonly embeddings: readonly { readonly id: string; readonly values: Float32Array }[];
-  readonly preprocessMs: number;
-  readonly encodeMs: number;
-}
-
-/** Two images are one when their pixels are. */
-function identityOf({ width, height, data }: DecodedImage): string {
-  return createHash("sha256").update(`${width}x${height}:`).update(data).digest("hex");
 }
 
 /**
- * Loads a vision-language model: `mini`, or a directory with `mmproj*.gguf` and a decoder's GGUF.
+ * Loads a vision-language model: `mini`, a directory with a decoder's GGUF and either `mmproj*.gguf` or the Hugging Face
+ * checkpoint of tower and projector, or the two named one by one.
  * @throws SightlineError `model-not-found`; `model-mismatch` when the projector's width is not the decoder's
  * @throws WeightsError when a file is damaged, DecoderError when llama.cpp refuses the decoder
  */
-export async function loadVisionChat(model: string = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
+export async function loadVisionChat(model: string | Omit<ModelFiles, "name"> = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
   const started = performance.now();
-  const { device = "cpu", threads, gpuLayers, contextLength, conversations, preprocessing, signal, onProgress } = options;
-  const files = await findModelFiles(model);
-  await checkModelPair(files);
+  const { device = "cpu", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
+  const files = typeof model === "string" ? await findModelFiles(model) : { name: path.basename(model.decoder, ".gguf"), ...model };
+  const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
+  await checkModelPair(files, imageModel);
+  const sizes = await chatSizes(imageModel, files.decoder);
+  const store = embeddingStore && new EmbeddingStore(embeddingStore, await encoderFingerprint(files.mmproj, preprocessing));
   signal?.throwIfAborted();
-  const tower = openImageEncoder(files.mmproj, { device, ...(preprocessing === undefined ? {} : { preprocessing }), ...(threads === undefined ? {} : { threads }) });
+  const tower = openImageEncoder(imageModel, { device, ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
+    batchTokens: sizes.batchTokens,
     ...options.decoder,
+    contextLength: options.contextLength ?? sizes.contextLength,
     ...(threads === undefined ? {} : { threads }),
     ...(gpuLayers === undefined ? {} : { gpuLayers }),
-    ...(contextLength === undefined ? {} : { contextLength }),
     ...(conversations === undefined ? {} : { maxSequences: conversations }),
     ...(signal ? { signal } : {}),
     onProgress: (fraction) => onProgress?.({ type: "load", part: "decoder", fraction }),
@@ -233,5 +196,12 @@ export async function loadVisionChat(model: string = "mini", options: VisionChat
     signal?.throwIfAborted();
     throw openedTower.status === "rejected" ? openedTower.reason : (openedDecoder as PromiseRejectedResult).reason;
   }
-  return new VisionChat(files.name, performance.now() - started, openedTower.value, openedDecoder.value);
+  return new VisionChat(files, performance.now() - started, openedTower.value, openedDecoder.value, store);
+}
+
+/** What makes rows of a picture what they are, besides the picture and its plan. */
+async function encoderFingerprint(mmproj: string, preprocessing: string = "huggingface"): Promise<string> {
+  const files = (await stat(mmproj)).isDirectory() ? (await readdir(mmproj)).sort().map((name) => path.join(mmproj, name)) : [mmproj];
+  const seen = await Promise.all(files.map(async (file) => [file, (await stat(file)).size, (await stat(file)).mtimeMs]));
+  return JSON.stringify([path.resolve(mmproj), seen, preprocessing]);
 }

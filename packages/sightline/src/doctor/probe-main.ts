@@ -23,11 +23,12 @@ const probes: { readonly [Name in keyof Probes]: () => Promise<Finding<Probes[Na
   },
   mini: async () => {
     const { findModelFiles, miniDirectory } = await import("../models/model-files.js");
+    const { readImageModel } = await import("../image-model.js");
     const { checkModelPair } = await import("../models/model-pair.js");
     const { openWeights } = await import("@sightline/weights");
     const { join } = await import("node:path");
     const files = await findModelFiles("mini");
-    await checkModelPair(files);
+    await checkModelPair(files, await readImageModel(files.mmproj));
     const siglip = join(miniDirectory(), "siglip");
     await (await openWeights(siglip)).close();
     return { usable: true, folder: miniDirectory(), files: [files.mmproj, files.decoder, siglip] };

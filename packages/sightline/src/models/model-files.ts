@@ -7,15 +7,15 @@ import { SightlineError } from "../sightline-error.js";
 export interface ModelFiles {
   /** What the model is called in results. */
   readonly name: string;
-  /** GGUF of the vision tower and the projector. */
+  /** GGUF of the vision tower and the projector, or the Hugging Face directory of the model that they belong to. */
   readonly mmproj: string;
   /** GGUF of the language decoder. */
   readonly decoder: string;
 }
 
 /**
- * Finds a model's files: `mini`, the one that comes with the package, or a directory that holds one `mmproj*.gguf` and
- * one other GGUF file.
+ * Finds a model's files: `mini`, the one that comes with the package, or a directory that holds the decoder's GGUF file and
+ * one `mmproj*.gguf`, or in its place the Hugging Face checkpoint (config.json and safetensors) of a vision-language model.
  * @throws SightlineError `model-not-found` naming what was looked for and where
  */
 export async function findModelFiles(model: string): Promise<ModelFiles> {
@@ -32,7 +32,8 @@ export async function findModelFiles(model: string): Promise<ModelFiles> {
     const found = files.length === 0 ? "none" : files.join(", ");
     throw new SightlineError("model-not-found", `findModelFiles: ${directory}: expected one ${what}, found ${found}`);
   };
-  return { name: model === "mini" ? "mini" : path.basename(directory), mmproj: one(projectors, "mmproj*.gguf"), decoder: one(decoders, "decoder .gguf") };
+  const checkpoint = projectors.length === 0 && (await stat(path.join(directory, "config.json")).catch(() => undefined))?.isFile() === true;
+  return { name: model === "mini" ? "mini" : path.basename(directory), mmproj: checkpoint ? directory : one(projectors, "mmproj*.gguf"), decoder: one(decoders, "decoder .gguf") };
 }
 
 /** The folder of the embedded model, in the package @sightline/mini. */

@@ -1,0 +1,19 @@
+import type { DecoderOptions } from "@sightline/decoder";
+import { openWeights } from "@sightline/weights";
+import type { ImageModel } from "../image-model.js";
+
+/** Rows of text that every context and every one-piece prompt has room for beside pictures. */
+const room = { context: 2048, block: 512 };
+
+/**
+ * How long a context and how large a batch the decoder needs for the model's pictures: two of the largest and text, and
+ * whatever must be decoded in one piece.
+ */
+export async function chatSizes(model: ImageModel, decoderPath: string): Promise<Required<Pick<DecoderOptions, "contextLength" | "batchTokens">>> {
+  await using decoder = await openWeights(decoderPath);
+  const trained = decoder.metadata.get(`${String(decoder.metadata.get("general.architecture"))}.context_length`);
+  const wanted = Math.max(4096, 2 * model.mostTokens + room.context);
+  const contextLength = typeof trained === "number" && trained >= 1 ? Math.min(trained, wanted) : wanted;
+  const block = model.mostTokensAtOnce + (model.family.prompt === "prefix" ? room.block : 0);
+  return { contextLength, batchTokens: Math.min(Math.max(512, Math.ceil(block / 64) * 64), Math.max(contextLength, 1)) };
+}
