@@ -28,7 +28,10 @@ export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readCheckpointVision, type CheckpointVision } from "./huggingface/read-checkpoint-vision.js";
-export { readMmprojVision, type MmprojVision } from "./mmproj/read-mmproj-vision.js";
+export type { GridTower } from "./grid-tower/grid-tower.js";
+export { mmprojTower } from "./grid-tower/mmproj-tower.js";
+export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
+export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/read-mmproj-vision.js";
 export { decodeImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
 export type { ImageSource } from "./pixels/image-source.js";

@@ -2,9 +2,8 @@ import path from "node:path";
 import { Graph, openSession } from "@sightline/graph";
 import { openWeights, WeightsError, type WeightSource } from "@sightline/weights";
 import type { Checkpoint, AskedCheckpointOptions, VisionPart } from "../checkpoint.js";
-import { patchesOf, patchGrid, siglipPatchTokens } from "../models/siglip-vision.js";
 import { preprocess, resizeFor, reusablePixels } from "../pixels/preprocess.js";
-import { weightParameters } from "../weights/weight-parameters.js";
+import { siglipGridTower } from "../grid-tower/siglip-grid-tower.js";
 import { readMmprojVision } from "./read-mmproj-vision.js";
 
 /** Whether a path names a GGUF file. */
@@ -32,14 +31,12 @@ export async function openMmproj(file: string, { towers, imageSize, maxPatches, 
 }
 
 function visionPart(source: WeightSource): VisionPart {
-  const { config, preprocessing, postLayerNorm, rename } = readMmprojVision(source);
+  const { width, trainedGrid: grid, preprocessing, build } = siglipGridTower(source, readMmprojVision(source));
   const graph = new Graph();
-  const pixels = graph.input("pixels", "float32", ["B", 3, config.imageSize, config.imageSize]);
-  graph.output("patchTokens", siglipPatchTokens(patchesOf(pixels, config.patchSize), weightParameters(graph, source, rename), config, { fused: true, postLayerNorm }));
-  const grid = patchGrid(config);
+  graph.output("patchTokens", build(graph, grid));
   return {
     graph,
-    width: config.width,
+    width,
     pooledWidth: 0,
     resize: (image) => resizeFor(image, preprocessing),
     prepare: (images, reuse) => {

@@ -3,12 +3,21 @@ import type { SiglipVisionConfig } from "../models/siglip-vision.js";
 import type { Preprocessing } from "../pixels/preprocess.js";
 import type { ResampleFilter } from "../pixels/resample-filter.js";
 
+/**
+ * Which positions a tower gives the patches of a grid:
+ * - "fixed": the table is that of the one grid that the tower takes;
+ * - "resized": the table, a square, is laid over each grid (NaFlex: LFM2-VL);
+ * - "bucketed": each patch takes the entry of a large square table that lies where it lies (MiniCPM-V).
+ */
+export type PositionUse = "fixed" | "resized" | "bucketed";
+
 /** A SigLIP tower as an mmproj GGUF describes it. */
 export interface MmprojVision {
   readonly config: SiglipVisionConfig;
   readonly preprocessing: Preprocessing;
   /** Whether the file has a norm after the last block. */
   readonly postLayerNorm: boolean;
+  readonly positions: PositionUse;
   /** The tower's names to those of the file. */
   readonly rename: (name: string) => string;
 }
@@ -18,7 +27,10 @@ const foreignTensors = ["v.class_embd", "v.pre_ln.weight", "v.patch_embd.weight.
 const foreignKeys = ["clip.vision.attention.head_count_kv", "clip.vision.attention.head_dim", "clip.vision.n_wa_pattern", "clip.vision.wa_layer_indexes"];
 
 /** How llama.cpp resizes for a projector type; bicubic for those that are not here. */
-const filters: Readonly<Record<string, ResampleFilter>> = { idefics3: "lanczos", gemma3: "bilinear" };
+const filters: Readonly<Record<string, ResampleFilter>> = { idefics3: "lanczos", gemma3: "bilinear", lfm2: "bilinear" };
+
+/** The projector types whose towers take pictures of any shape; others take one square. */
+const positionUses: Readonly<Record<string, PositionUse>> = { lfm2: "resized", resampler: "bucketed" };
 
 /**
  * Reads the vision tower's shape from an mmproj GGUF (keys as in llama.cpp's clip-impl.h).
@@ -74,6 +86,7 @@ export function readMmprojVision(source: WeightSource): MmprojVision {
       std,
     },
     postLayerNorm: source.tensors.has("v.post_ln.weight"),
+    positions: positionUses[type] ?? "fixed",
     rename: ggufNames(source, width),
   };
 }

@@ -52,13 +52,14 @@ export function patchesOf(pixels: Tensor, patchSize: number): Tensor {
  * The tower from patches to patch tokens (transformers `SiglipVisionTransformer` up to its post-LN).
  * @param patches float32[B, P, 3·p·p]
  * @param positions int64[B, P]: the place of each patch in the grid; all of them in order when left out
+ * @param embeddedPositions float32[P, D]: what is added to the patches, for a grid that the stored table is not made for
  * @returns patch tokens, float32[B, P, D]
  */
 export function siglipPatchTokens(
   patches: Tensor,
   parameter: Parameter,
   config: SiglipVisionConfig,
-  options: EncoderOptions & { readonly positions?: Tensor; readonly postLayerNorm?: boolean },
+  options: EncoderOptions & { readonly positions?: Tensor; readonly embeddedPositions?: Tensor; readonly postLayerNorm?: boolean },
 ): Tensor {
   const { width, patchSize } = config;
   const patchWidth = 3 * patchSize * patchSize;
@@ -68,7 +69,7 @@ export function siglipPatchTokens(
     reshape(kernel, [width, patchWidth]),
     parameter("vision_model.embeddings.patch_embedding.bias", [width]),
   );
-  const table = parameter(positionTable, [patchCount(config), width]);
+  const table = options.embeddedPositions ?? parameter(positionTable, [patchCount(config), width]);
   const placed = add(embedded, options.positions ? gatherRows(table, options.positions) : table);
   const tokens = encoderBlocks(placed, parameter, "vision_model", config, options);
   if (options.postLayerNorm === false) return tokens;
