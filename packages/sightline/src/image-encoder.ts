@@ -1,9 +1,10 @@
 import { performance } from "node:perf_hooks";
 import { Graph, openSession, type Device, type Session } from "@sightline/graph";
-import { patchGrid, patchesOf, preprocess, renderViews, siglipPatchTokens, weightParameters, type DecodedImage } from "@sightline/vision-tower";
+import { preprocess, renderViews, weightParameters, type DecodedImage, type PatchGrid } from "@sightline/vision-tower";
 import { openWeights } from "@sightline/weights";
+import { GridSessions } from "./grid-sessions.js";
 import type { PlanRequest } from "./image-families/image-family.js";
-import { readImageModel, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
+import { readImageModel, readImageParts, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
 
 export interface PictureToEncode {
   readonly image: DecodedImage;
@@ -34,13 +35,13 @@ const viewsPerRun = 8;
 export class ImageEncoder implements AsyncDisposable {
   /** How the model wants its pictures. */
   readonly model: ImageModel;
-  readonly #session: Session;
+  readonly #sessions: GridSessions;
   readonly #newline: Float32Array | undefined;
 
   /** @internal Use `openImageEncoder`. */
-  constructor(model: ImageModel, session: Session, newline: Float32Array | undefined) {
+  constructor(model: ImageModel, sessions: GridSessions, newline: Float32Array | undefined) {
     this.model = model;
-    this.#session = session;
+    this.#sessions = sessions;
     this.#newline = newline;
   }
 
@@ -92,26 +93,41 @@ export class ImageEncoder implements AsyncDisposable {
   async encodeViews(views: readonly DecodedImage[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<{ readonly rows: readonly Float32Array[]; readonly timings: EncodeTimings }> {
     const timings = { preprocessMs: 0, encodeMs: 0 };
     const rows: Float32Array[] = [];
-    for (let at = 0; at < views.length; at += viewsPerRun) {
+    for (const { grid, indices } of this.#batches(views)) {
       signal?.throwIfAborted();
       const started = performance.now();
-      const some = views.slice(at, at + viewsPerRun);
-      const { data, shape } = preprocess(some, this.model.vision.preprocessing);
+      const { preprocessing } = this.model.tower;
+      const [first] = indices.map((i) => views[i] as DecodedImage) as [DecodedImage];
+      const size = this.model.tower.fixedGrid ? preprocessing : { width: first.width, height: first.height };
+      const { data, shape } = preprocess(indices.map((i) => views[i] as DecodedImage), { ...preprocessing, width: size.width, height: size.height });
       const preprocessed = performance.now();
-      const result = await this.#session.run({ pixels: { dtype: "float32", shape, data } });
-      const embeddings = result["embeddings"]?.data as Float32Array;
-      const perView = embeddings.length / some.length;
+      const embeddings = await this.#sessions.run(grid, { dtype: "float32", shape, data });
+      const perView = embeddings.length / indices.length;
       // Copies, so that one kept view does not keep the batch.
-      rows.push(...some.map((_, i) => embeddings.slice(i * perView, (i + 1) * perView)));
+      indices.forEach((index, i) => (rows[index] = embeddings.slice(i * perView, (i + 1) * perView)));
       timings.preprocessMs += preprocessed - started;
       timings.encodeMs += performance.now() - preprocessed;
     }
     return { rows, timings };
   }
 
+  /** Views of one grid go through the tower together, a few at a time. */
+  #batches(views: readonly DecodedImage[]): { readonly grid: PatchGrid; readonly indices: readonly number[] }[] {
+    const { fixedGrid, trainedGrid, gridOf } = this.model.tower;
+    const bySize = new Map<string, { grid: PatchGrid; indices: number[] }>();
+    views.forEach((view, index) => {
+      const grid = fixedGrid ? trainedGrid : gridOf(view);
+      const key = `${grid.rows}x${grid.columns}`;
+      const batch = bySize.get(key) ?? { grid, indices: [] };
+      bySize.set(key, batch);
+      batch.indices.push(index);
+    });
+    return [...bySize.values()].flatMap(({ grid, indices }) => Array.from({ length: Math.ceil(indices.length / viewsPerRun) }, (_, i) => ({ grid, indices: indices.slice(i * viewsPerRun, (i + 1) * viewsPerRun) })));
+  }
+
   /** Waits for a run under way, then frees tower and projector. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#session[Symbol.asyncDispose]();
+    return this.#sessions[Symbol.asyncDispose]();
   }
 }
 
@@ -122,13 +138,22 @@ export class ImageEncoder implements AsyncDisposable {
  */
 export async function openImageEncoder(model: string | ImageModel, { preprocessing, panAndScan, ...options }: ImageEncoderOptions = {}): Promise<ImageEncoder> {
   const known = typeof model === "string" ? await readImageModel(model, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) }) : model;
-  await using source = await openWeights(known.path);
-  const { config, postLayerNorm, rename } = known.vision;
-  const { projector } = known;
-  const graph = new Graph();
-  const pixels = graph.input("pixels", "float32", ["B", 3, config.imageSize, config.imageSize]);
-  const patchTokens = siglipPatchTokens(patchesOf(pixels, config.patchSize), weightParameters(graph, source, rename), config, { fused: true, postLayerNorm });
-  graph.output("embeddings", projector.build(patchTokens, patchGrid(config), weightParameters(graph, source)));
-  const session = await openSession(graph, { device: "cpu", ownThread: true, givesWay: true, ...options });
-  return new ImageEncoder(known, session, projector.newline === undefined ? undefined : await source.readFloat32(projector.newline));
+  const source = await openWeights(known.path);
+  try {
+    const { tower, projector } = await readImageParts(known.path, source);
+    const newline = projector.newline === undefined ? undefined : await source.readFloat32(projector.newline);
+    const open = (grid: PatchGrid): Promise<Session> => {
+      const graph = new Graph();
+      graph.output("embeddings", projector.build(tower.build(graph, grid), grid, weightParameters(graph, source)));
+      return openSession(graph, { device: "cpu", ownThread: true, givesWay: true, ...options });
+    };
+    const sessions = new GridSessions(open, source);
+    // Any file that does not fit, and any device that does not work, is met here and not in the middle of a chat.
+    await sessions.warm(tower.trainedGrid);
+    if (tower.fixedGrid) await source.close();
+    return new ImageEncoder(known, sessions, newline);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { anyresRows, packAnyresRows, projectorFromCheckpoint, projectorFromMmproj, type Projector } from "@sightline/projector";
-import { patchGrid, readCheckpointVision, readMmprojVision, type ImagePlan, type ImageView, type LayoutPart, type MmprojVision, type PanAndScan, type PatchGrid, type PreprocessingStyle, type Size } from "@sightline/vision-tower";
+import { checkpointTower, mmprojTower, type GridTower, type ImagePlan, type ImageView, type LayoutPart, type PanAndScan, type PatchGrid, type PreprocessingStyle, type Size } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { imageFamilies } from "./image-families/families.js";
 import type { ImageFamily, PlanRequest, Planner } from "./image-families/image-family.js";
@@ -34,6 +34,9 @@ export type PicturePart =
       readonly grid?: PatchGrid;
     };
 
+/** What is known of a tower without its weights. */
+export type TowerFacts = Omit<GridTower, "build">;
+
 /** Sizes whose plans have the most rows: large ones of every shape. */
 const largePictures: readonly Size[] = [[4096, 4096], [4096, 2048], [2048, 4096], [6000, 1500], [1500, 6000], [640, 480], [480, 640]].map(([width, height]) => ({ width: width as number, height: height as number }));
 
@@ -41,8 +44,8 @@ const largePictures: readonly Size[] = [[4096, 4096], [4096, 2048], [2048, 4096]
 export class ImageModel {
   /** The mmproj GGUF or the Hugging Face directory. */
   readonly path: string;
-  /** @internal */
-  readonly vision: MmprojVision;
+  /** @internal What the tower takes; it cannot be built from here, since the file is closed. */
+  readonly tower: TowerFacts;
   /** @internal */
   readonly projector: Projector;
   /** W, which the decoder reads. */
@@ -54,9 +57,9 @@ export class ImageModel {
   readonly #planner: Planner;
 
   /** @internal Use `readImageModel`. */
-  constructor(path: string, vision: MmprojVision, projector: Projector, family: ImageFamily, planner: Planner) {
+  constructor(path: string, tower: TowerFacts, projector: Projector, family: ImageFamily, planner: Planner) {
     this.path = path;
-    this.vision = vision;
+    this.tower = tower;
     this.projector = projector;
     this.width = projector.outputWidth;
     this.family = family;
@@ -95,9 +98,7 @@ export class ImageModel {
 
   /** Rows of the tower's grid that a view has. */
   patches(plan: PicturePlan, view: number): PatchGrid {
-    const { width, height } = sizeOf(plan, plan.views[view] as ImageView);
-    const { patchSize } = this.vision.config;
-    return this.#fixedGrid ?? { rows: Math.floor(height / patchSize), columns: Math.floor(width / patchSize) };
+    return this.tower.fixedGrid ? this.tower.trainedGrid : this.tower.gridOf(sizeOf(plan, plan.views[view] as ImageView));
   }
 
   /**
@@ -144,11 +145,7 @@ export class ImageModel {
   }
 
   #anyres(plan: PicturePlan, part: Extract<LayoutPart, { type: "anyres" }>): ReturnType<typeof anyresRows> {
-    return anyresRows(plan.image, { rows: part.rows, columns: part.columns }, patchGrid(this.vision.config).rows, this.#planner.maxTiles ?? 9);
-  }
-
-  get #fixedGrid(): PatchGrid | undefined {
-    return patchGrid(this.vision.config);
+    return anyresRows(plan.image, { rows: part.rows, columns: part.columns }, this.tower.trainedGrid.rows, this.#planner.maxTiles ?? 9);
   }
 }
 
@@ -163,13 +160,13 @@ function sizeOf({ image }: PicturePlan, view: ImageView): Size {
  */
 export async function readImageModel(model: string, { preprocessing: style = "huggingface", panAndScan }: ImageModelOptions = {}): Promise<ImageModel> {
   await using source = await openWeights(model);
-  const { vision, projector, modelConfig, processorConfig } = await readParts(model, source);
+  const { tower, projector, modelConfig, processorConfig } = await readImageParts(model, source);
   const family = imageFamilies.find(({ type }) => type === projector.type);
   if (!family) throw new SightlineError("model-mismatch", `readImageModel: ${model}: no plan for pictures of the projector ${projector.type}; known: ${imageFamilies.map(({ type }) => type).join(", ")}`);
   const planner = family.planner({
-    side: vision.config.imageSize,
-    patchSize: vision.config.patchSize,
-    preprocessing: vision.preprocessing,
+    side: tower.preprocessing.width,
+    patchSize: tower.patchSize,
+    preprocessing: tower.preprocessing,
     style,
     panAndScan,
     newline: projector.newline !== undefined,
@@ -177,11 +174,12 @@ export async function readImageModel(model: string, { preprocessing: style = "hu
     modelConfig,
     processorConfig,
   });
-  return new ImageModel(model, vision, projector, family, planner);
+  return new ImageModel(model, tower, projector, family, planner);
 }
 
-async function readParts(model: string, source: WeightSource): Promise<{ readonly vision: MmprojVision; readonly projector: Projector; readonly modelConfig?: unknown; readonly processorConfig?: unknown }> {
-  if (!(await stat(model)).isDirectory()) return { vision: readMmprojVision(source), projector: projectorFromMmproj(source) };
-  const vision = await readCheckpointVision(model, source);
-  return { vision, projector: projectorFromCheckpoint(source, vision.modelConfig), modelConfig: vision.modelConfig, processorConfig: vision.processorConfig };
+/** @internal Tower and projector as an open file describes them. */
+export async function readImageParts(model: string, source: WeightSource): Promise<{ readonly tower: GridTower; readonly projector: Projector; readonly modelConfig?: unknown; readonly processorConfig?: unknown }> {
+  if (!(await stat(model)).isDirectory()) return { tower: mmprojTower(source), projector: projectorFromMmproj(source) };
+  const tower = await checkpointTower(model, source);
+  return { tower, projector: projectorFromCheckpoint(source, tower.modelConfig), modelConfig: tower.modelConfig, processorConfig: tower.processorConfig };
 }
