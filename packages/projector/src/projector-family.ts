@@ -19,6 +19,8 @@ export interface Projector {
   readonly newline?: string;
   /** N, for a grid of patches. */
   readonly tokens: (grid: PatchGrid) => number;
+  /** The grid that the rows lie in, of a model whose decoder gives them positions in two dimensions (M-RoPE). */
+  readonly rowGrid?: (grid: PatchGrid) => PatchGrid;
   /**
    * @param patchTokens float32[B, P, D]
    * @returns float32[B, N, W]

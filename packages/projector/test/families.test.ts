@@ -123,7 +123,7 @@ describe.each(["lfm2_vl", "lfm2_vl-no-norm"])("%s, held against transformers", (
 describe("projectorFromCheckpoint", () => {
   it("lists the known model types for another one", async () => {
     await using source = await writeCheckpoint(fresh(), familyCase("paligemma"));
-    expect(() => projectorFromCheckpoint(source, { model_type: "fuyu" })).toThrow(/model_type is "fuyu"; known: gemma3, idefics3, lfm2_vl, llava, llava_onevision, minicpmv, paligemma, smolvlm$/);
+    expect(() => projectorFromCheckpoint(source, { model_type: "fuyu" })).toThrow(/model_type is "fuyu"; known: gemma3, idefics3, lfm2_vl, llava, llava_onevision, minicpmv, paligemma, qwen3_vl, qwen3_vl_moe, smolvlm$/);
     expect(() => projectorFromCheckpoint(source, null)).toThrow(/model_type is missing; known/);
     expect(() => projectorFromCheckpoint(source, { model_type: "constructor" })).toThrow(ProjectorError);
   });

@@ -139,7 +139,7 @@ describe("idefics3", () => {
 describe("a projector type", () => {
   it("that is not known is refused, and the known ones are listed", async () => {
     await using source = await mmproj(type("perceiver"), {});
-    expect(() => projectorFromMmproj(source)).toThrow(/clip.projector_type is "perceiver"; known: gemma3, idefics3, lfm2, linear, mlp, resampler$/);
+    expect(() => projectorFromMmproj(source)).toThrow(/clip.projector_type is "perceiver"; known: gemma3, idefics3, lfm2, linear, mlp, qwen3vl_merger, resampler$/);
   });
 
   it("that is an object's own property name is not known either", async () => {

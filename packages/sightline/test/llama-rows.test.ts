@@ -21,7 +21,7 @@ interface RowsCase {
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly scale: number; readonly offset: number }[];
 }
 
-const cases = ["gemma3", "idefics3", "mlp", "lfm2", "lfm2-wide", "resampler", "resampler-tall"];
+const cases = ["gemma3", "idefics3", "mlp", "lfm2", "lfm2-wide", "resampler", "resampler-tall", "qwen3vl_merger", "qwen3vl_merger-wide"];
 
 function goldenPath(name: string): string {
   return fileURLToPath(new URL(`./goldens/llama-rows/${name}`, import.meta.url));

@@ -49,6 +49,7 @@ export { gemma3Plan, type Gemma3Plan, type PanAndScan } from "./pixels/tiling/ge
 export { idefics3Plan, type Idefics3Plan } from "./pixels/tiling/idefics3-plan.js";
 export { lfm2Plan, type Lfm2Plan } from "./pixels/tiling/lfm2-plan.js";
 export { minicpmPlan, type MinicpmPlan } from "./pixels/tiling/minicpm-plan.js";
+export { qwen3vlPlan, type Qwen3vlPlan } from "./pixels/tiling/qwen3vl-plan.js";
 export { blockUnusedImageLoaders } from "./pixels/block-image-loaders.js";
 export { parseSiglip2Config, parseSiglipConfig, type Siglip2Config, type SiglipConfig } from "./config/siglip-config.js";
 export { checkImageSize, parseNaflexPreprocessorConfig, parsePreprocessorConfig } from "./config/preprocessor-config.js";

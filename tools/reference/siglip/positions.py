@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 
 METHODS = {
-    "bicubic": {"mode": "bicubic", "antialias": False},
-    "bilinear-antialias": {"mode": "bilinear", "antialias": True},
-    "bicubic-antialias": {"mode": "bicubic", "antialias": True},
+    "bicubic": {"mode": "bicubic", "antialias": False, "align_corners": False},
+    "bilinear-antialias": {"mode": "bilinear", "antialias": True, "align_corners": False},
+    "bicubic-antialias": {"mode": "bicubic", "antialias": True, "align_corners": False},
+    "bilinear-align-corners": {"mode": "bilinear", "antialias": False, "align_corners": True},
 }
 SHAPES = [((4, 4), (6, 6)), ((6, 6), (4, 4)), ((5, 5), (5, 5)), ((7, 7), (3, 10)), ((3, 4), (1, 9)), ((1, 3), (2, 2)), ((16, 16), (11, 23))]
 WIDTH = 2
@@ -29,7 +30,7 @@ def write(out: pathlib.Path) -> None:
     def add(method: str, shape: tuple[int, int], to: tuple[int, int], scale: tuple[float, float] | None) -> None:
         table = tables["x".join(map(str, shape))].permute(2, 0, 1)[None]
         how = {"scale_factor": scale} if scale else {"size": to}
-        result = F.interpolate(table, align_corners=False, **how, **METHODS[method])
+        result = F.interpolate(table, **how, **METHODS[method])
         assert result.shape[2:] == to
         cases.append({"method": method, "from": shape, "to": to, "scale": scale, "values": rounded(result[0].permute(1, 2, 0))})
 

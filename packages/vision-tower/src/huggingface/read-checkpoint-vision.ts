@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 import type { WeightSource } from "@sightline/weights";
 import { z } from "zod";
 import { ConfigError, invalidConfig } from "../config/config-error.js";
 import { readJson } from "../config/read-json.js";
 import type { MmprojVision, PositionUse } from "../mmproj/read-mmproj-vision.js";
-import type { Preprocessing } from "../pixels/preprocess.js";
 import type { ResampleFilter } from "../pixels/resample-filter.js";
+import { readProcessor } from "./read-processor.js";
+import { towerPrefix } from "./tower-prefix.js";
 
 /** The SigLIP tower of a Hugging Face vision-language checkpoint, and the files' values for those who read on. */
 export interface CheckpointVision extends MmprojVision {
@@ -60,16 +60,6 @@ const configSchema = z.object({
   vision_feature_select_strategy: z.literal("full", { error: 'expected "full": SigLIP has no class token to leave out' }).optional(),
 });
 
-const filters: Readonly<Record<1 | 2 | 3, ResampleFilter>> = { 1: "lanczos", 2: "bilinear", 3: "bicubic" };
-const perChannel = z.tuple([z.number(), z.number(), z.number()]);
-const positive = z.number().positive();
-const processorSchema = z.object({
-  resample: z.literal([1, 2, 3], { error: "expected 1 (Lanczos), 2 (bilinear) or 3 (bicubic)" }).nullish(),
-  rescale_factor: positive.nullish(),
-  image_mean: perChannel.nullish(),
-  image_std: z.tuple([positive, positive, positive]).nullish(),
-});
-
 /**
  * Reads the tower of a vision-language checkpoint: its shape from config.json, its pixels from preprocessor_config.json.
  * Images are squashed to the tower's square, as a picture that is not tiled is in transformers.
@@ -102,8 +92,8 @@ export async function readCheckpointVision(directory: string, source: WeightSour
   };
   if (config.width % config.heads !== 0) fail(`vision_config: expected hidden_size to be a multiple of num_attention_heads, got ${config.width} and ${config.heads}`);
   if (config.patchSize > config.imageSize) fail(`vision_config: expected patch_size to be at most image_size, got ${config.patchSize} and ${config.imageSize}`);
-  const { processorConfig, preprocessing } = await readProcessor(directory, config.imageSize, filter, signal);
-  const prefix = towerPrefix(source, fail);
+  const { processorConfig, preprocessing } = await readProcessor(directory, { side: config.imageSize, filter, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }, signal);
+  const prefix = towerPrefix(source, "embeddings.patch_embedding.weight", fail);
   return { config, preprocessing, postLayerNorm: featureLayer === undefined, positions, rename: (name) => name.replace(/^vision_model\./, prefix), modelConfig, processorConfig };
 }
 
@@ -112,35 +102,4 @@ function blocksUsed(layer: number, blocks: number, fail: (problem: string) => ne
   const used = layer < 0 ? blocks + 1 + layer : layer;
   if (used < 1 || used > blocks) fail(`vision_feature_layer: expected a block of ${blocks}, counted from 1 or back from -1, got ${layer}`);
   return used;
-}
-
-async function readProcessor(directory: string, side: number, filter: ResampleFilter, signal: AbortSignal | undefined): Promise<{ processorConfig: unknown; preprocessing: Preprocessing }> {
-  const own = path.join(directory, "preprocessor_config.json");
-  const joint = path.join(directory, "processor_config.json");
-  const nested = !existsSync(own) && existsSync(joint);
-  const file = nested ? joint : own;
-  const whole = await readJson(file, signal);
-  const processorConfig: unknown = nested && typeof whole === "object" && whole !== null ? Reflect.get(whole, "image_processor") : whole;
-  const parsed = processorSchema.safeParse(processorConfig);
-  if (!parsed.success) throw invalidConfig("readCheckpointVision", file, parsed.error, processorConfig);
-  const { resample, rescale_factor, image_mean, image_std } = parsed.data;
-  return {
-    processorConfig,
-    preprocessing: {
-      width: side,
-      height: side,
-      filter: resample ? filters[resample] : filter,
-      rescale: rescale_factor ?? 1 / 255,
-      mean: image_mean ?? [0.5, 0.5, 0.5],
-      std: image_std ?? [0.5, 0.5, 0.5],
-    },
-  };
-}
-
-/** What stands before the tower's names: releases of transformers differ, and the patch embedding is in all of them. */
-function towerPrefix(source: WeightSource, fail: (problem: string) => never): string {
-  const ending = "embeddings.patch_embedding.weight";
-  const found = [...source.tensors.keys()].filter((name) => name.endsWith(ending) && !name.includes("text_model."));
-  if (found.length !== 1) fail(`expected the weights to hold one tensor that ends with "${ending}", got ${found.length === 0 ? "none" : found.join(", ")}`);
-  return (found[0] as string).slice(0, -ending.length);
 }

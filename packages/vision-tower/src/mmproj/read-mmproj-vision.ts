@@ -2,6 +2,7 @@ import { WeightsError, type MetadataValue, type WeightSource } from "@sightline/
 import type { SiglipVisionConfig } from "../models/siglip-vision.js";
 import type { Preprocessing } from "../pixels/preprocess.js";
 import type { ResampleFilter } from "../pixels/resample-filter.js";
+import { checkVisionMmproj, mmprojKeys, projectorType, shown } from "./mmproj-keys.js";
 
 /**
  * Which positions a tower gives the patches of a grid:
@@ -40,21 +41,8 @@ const positionUses: Readonly<Record<string, PositionUse>> = { lfm2: "resized", r
  * @throws WeightsError naming the key or tensor that shows that this is no SigLIP tower
  */
 export function readMmprojVision(source: WeightSource): MmprojVision {
-  const bad = (problem: string): WeightsError => new WeightsError(`${source.path}: ${problem}`);
-  const positive = (key: string): number => {
-    const value = source.metadata.get(key);
-    if (typeof value !== "number" || !(value > 0)) throw bad(`expected ${key} to be a positive number, got ${shown(value)}`);
-    return value;
-  };
-  const count = (key: string): number => {
-    const value = positive(key);
-    if (!Number.isInteger(value)) throw bad(`expected ${key} to be a whole number, got ${value}`);
-    return value;
-  };
-  if (source.format !== "gguf" || source.metadata.get("general.architecture") !== "clip") {
-    throw bad(`expected an mmproj GGUF (general.architecture "clip"), got ${shown(source.metadata.get("general.architecture"))}`);
-  }
-  if (source.metadata.get("clip.has_vision_encoder") !== true) throw bad("has no vision encoder (clip.has_vision_encoder)");
+  const { bad, positive, count, triple } = mmprojKeys(source);
+  checkVisionMmproj(source);
   if (source.metadata.get("clip.use_gelu") !== true) throw bad("its tower does not use tanh GELU (clip.use_gelu), so it is no SigLIP tower");
   const foreign = foreignTensors.find((name) => source.tensors.has(name)) ?? foreignKeys.find((key) => source.metadata.has(key));
   if (foreign !== undefined) throw bad(`holds "${foreign}", which no SigLIP tower has; only SigLIP towers are known`);
@@ -73,8 +61,6 @@ export function readMmprojVision(source: WeightSource): MmprojVision {
   const { width, heads, patchSize } = config;
   if (width % heads !== 0) throw bad(`expected clip.vision.embedding_length to be a multiple of clip.vision.attention.head_count, got ${width} and ${heads}`);
   if (patchSize > imageSize) throw bad(`expected clip.vision.patch_size to be at most clip.vision.image_size, got ${patchSize} and ${imageSize}`);
-  const std = triple(source, "clip.vision.image_std");
-  if (!std.every((value) => value > 0)) throw bad(`expected clip.vision.image_std to be above 0, got ${shown(std)}`);
   return {
     config,
     preprocessing: {
@@ -82,18 +68,13 @@ export function readMmprojVision(source: WeightSource): MmprojVision {
       height: imageSize,
       filter: filters[type] ?? "bicubic",
       rescale: 1 / 255,
-      mean: triple(source, "clip.vision.image_mean"),
-      std,
+      mean: triple("clip.vision.image_mean"),
+      std: triple("clip.vision.image_std", true),
     },
     postLayerNorm: source.tensors.has("v.post_ln.weight"),
     positions: positionUses[type] ?? "fixed",
     rename: ggufNames(source, width),
   };
-}
-
-function projectorType(source: WeightSource): string {
-  const type = source.metadata.get("clip.projector_type") ?? source.metadata.get("clip.vision.projector_type");
-  return typeof type === "string" ? type : "";
 }
 
 function blocksUsed(source: WeightSource, type: string, blocks: number): number {
@@ -106,14 +87,6 @@ function blocksUsed(source: WeightSource, type: string, blocks: number): number 
     return layer;
   }
   return type === "mlp" ? blocks - 1 : blocks;
-}
-
-function triple(source: WeightSource, key: string): readonly [number, number, number] {
-  const value = source.metadata.get(key);
-  if (!Array.isArray(value) || value.length !== 3 || !value.every((entry) => typeof entry === "number")) {
-    throw new WeightsError(`${source.path}: expected ${key} to be three numbers, got ${shown(value)}`);
-  }
-  return value as unknown as readonly [number, number, number];
 }
 
 /** Older files store the MLP's two layers under each other's names; the tower's width, which the first one reads, tells. */
@@ -132,8 +105,4 @@ function ggufNames(source: WeightSource, width: number): (name: string) => strin
       .replace(/self_attn\.([qkv])_proj/, "attn_$1")
       .replace("mlp.fc1", fc1 as string)
       .replace("mlp.fc2", fc2 as string);
-}
-
-function shown(value: MetadataValue | undefined): string {
-  return value === undefined ? "nothing" : JSON.stringify(value, (_, entry: unknown) => (typeof entry === "bigint" ? String(entry) : entry)).slice(0, 80);
 }

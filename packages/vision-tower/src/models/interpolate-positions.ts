@@ -1,11 +1,11 @@
 import type { PatchGrid } from "../checkpoint.js";
 
 /**
- * How a table of positions takes another size, named as torch's `F.interpolate` does it with `align_corners=False`:
+ * How a table of positions takes another size, named as torch's `F.interpolate` does it: with `align_corners=False`
  * cubic convolution of four neighbours with a = -0.75, or a filter (a triangle, or cubic with a = -0.5) that widens
- * where the grid shrinks.
+ * where the grid shrinks; with `align_corners=True` a mix of the two neighbours, outermost places on outermost places.
  */
-export type PositionInterpolation = "bicubic" | "bilinear-antialias" | "bicubic-antialias";
+export type PositionInterpolation = "bicubic" | "bilinear-antialias" | "bicubic-antialias" | "bilinear-align-corners";
 
 /**
  * A table of learned positions, laid over another grid as torch's `F.interpolate` would: columns first, then rows.
@@ -41,6 +41,7 @@ export function interpolatePositions(
 type AxisTaps = readonly (readonly { readonly place: number; readonly weight: number }[])[];
 
 function axisTaps(from: number, to: number, method: PositionInterpolation, scale: number | undefined): AxisTaps {
+  if (method === "bilinear-align-corners") return Array.from({ length: to }, (_, i) => alignedTaps(i, from, to));
   // torch keeps step and place in float32 too.
   const step = Math.fround(scale === undefined ? from / to : 1 / scale);
   const taps = method === "bicubic" ? cubicTaps : antialiasTaps;
@@ -55,6 +56,13 @@ function cubicTaps(i: number, step: number, from: number): AxisTaps[number] {
     place: Math.min(Math.max(floor + k, 0), from - 1),
     weight: cubic(place - (floor + k), -0.75),
   }));
+}
+
+function alignedTaps(i: number, from: number, to: number): AxisTaps[number] {
+  const place = Math.fround((i * (from - 1)) / Math.max(to - 1, 1));
+  const floor = Math.floor(place);
+  const next = Math.min(floor + 1, from - 1);
+  return [{ place: floor, weight: floor + 1 - place }, { place: next, weight: place - floor }];
 }
 
 function antialiasTaps(i: number, step: number, from: number, method: PositionInterpolation): AxisTaps[number] {

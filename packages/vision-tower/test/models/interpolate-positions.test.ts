@@ -12,7 +12,8 @@ const golden = goldenJson<{
   tables: Record<string, number[]>;
   cases: { method: PositionInterpolation; from: Pair; to: Pair; scale: Pair | null; values: number[] }[];
 }>("positions.json");
-const tolerance = 2e-6;
+// Places of the last method are worked out as transformers' Qwen3-VL does it, which divides once more than torch.
+const tolerance = (method: PositionInterpolation): number => (method === "bilinear-align-corners" ? 4e-6 : 2e-6);
 
 const grid = ([rows, columns]: Pair): { rows: number; columns: number } => ({ rows, columns });
 
@@ -22,12 +23,12 @@ describe("interpolatePositions", () => {
     const got = interpolatePositions(table, grid(from), grid(to), golden.width, method, scale ? grid(scale) : undefined);
     expect(got).toHaveLength(values.length);
     const furthest = got.reduce((most, value, i) => Math.max(most, Math.abs(value - (values[i] as number))), 0);
-    expect(furthest).toBeLessThan(tolerance);
+    expect(furthest).toBeLessThan(tolerance(method));
   });
 
   it("keeps a table whose positions are all the same, at any size", () => {
     const side = fc.integer({ min: 1, max: 12 });
-    const method = fc.constantFrom<PositionInterpolation>("bicubic", "bilinear-antialias", "bicubic-antialias");
+    const method = fc.constantFrom<PositionInterpolation>("bicubic", "bilinear-antialias", "bicubic-antialias", "bilinear-align-corners");
     fc.assert(
       fc.property(side, side, side, side, method, (a, b, c, d, how) => {
         const table = Float32Array.from({ length: a * b * 3 }, (_, i) => [1, -2, 0.25][i % 3] as number);

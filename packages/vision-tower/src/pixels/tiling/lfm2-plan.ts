@@ -1,5 +1,6 @@
 import { checkSize, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
 import { roundHalfEven } from "./round-half-even.js";
+import { llamaSmartSize, smartSize } from "./smart-resize.js";
 
 /** The defaults are those of the published checkpoints. */
 export interface Lfm2Plan {
@@ -35,7 +36,7 @@ export function lfm2Plan(image: Size, options: Lfm2Plan = {}): ImagePlan {
   const { patchSize = 16, factor = 2, minTokens = 64, maxTokens = 256, tile = 512, minTiles = 2, maxTiles = 10, tolerance = 2, tiling = true, thumbnail = true, preprocessing = "huggingface" } = options;
   const unit = patchSize * factor;
   const pixels = { min: minTokens * unit ** 2, max: maxTokens * unit ** 2 };
-  const fitted = preprocessing === "llama.cpp" ? llamaSize(image, unit, pixels) : smartSize(image, unit, pixels);
+  const fitted = preprocessing === "llama.cpp" ? llamaSmartSize(image, unit, pixels) : smartSize(image, unit, pixels, unit);
   const whole: ImageView = [{ type: "resize", ...fitted, filter: "bilinear" }];
   const rounded = (length: number): number => Math.max(patchSize, roundHalfEven(length / unit) * unit);
   const large = rounded(image.width) * rounded(image.height) > pixels.max * tolerance;
@@ -53,42 +54,6 @@ export function lfm2Plan(image: Size, options: Lfm2Plan = {}): ImagePlan {
     views: [...tileViews(resized, rows, columns, { width: tile, height: tile }), ...(shown ? [whole] : [])],
     layout: [text("<|image_start|>"), ...tiles, ...(shown ? [text("<|img_thumbnail|>"), { type: "view", view: rows * columns } as const] : []), text("<|image_end|>")],
   };
-}
-
-/** Whole units near the picture's size, as many as allowed (after Qwen2-VL's smart_resize). */
-function smartSize({ width, height }: Size, unit: number, { min, max }: { readonly min: number; readonly max: number }): Size {
-  const near = (length: number): number => Math.max(unit, roundHalfEven(length / unit) * unit);
-  const size = { width: near(width), height: near(height) };
-  if (size.width * size.height > max) {
-    const beta = Math.sqrt((height * width) / max);
-    const below = (length: number): number => Math.max(unit, Math.floor(length / beta / unit) * unit);
-    return { width: below(width), height: below(height) };
-  }
-  if (size.width * size.height < min) {
-    const beta = Math.sqrt(min / (height * width));
-    const above = (length: number): number => Math.ceil((length * beta) / unit) * unit;
-    return { width: above(width), height: above(height) };
-  }
-  return size;
-}
-
-/** The same in float32, halves rounded up (`calc_size_preserved_ratio` of llama.cpp's mtmd-image.cpp). */
-function llamaSize({ width, height }: Size, unit: number, { min, max }: { readonly min: number; readonly max: number }): Size {
-  const f = Math.fround;
-  const near = (length: number): number => Math.max(unit, Math.round(f(length / unit)) * unit);
-  const size = { width: near(width), height: near(height) };
-  const area = f(f(height) * width);
-  if (size.width * size.height > max) {
-    const beta = f(Math.sqrt(f(area / max)));
-    const below = (length: number): number => Math.max(unit, Math.floor(f(f(length / beta) / unit)) * unit);
-    return { width: below(width), height: below(height) };
-  }
-  if (size.width * size.height < min) {
-    const beta = f(Math.sqrt(f(min / area)));
-    const above = (length: number): number => Math.ceil(f(f(length * beta) / unit)) * unit;
-    return { width: above(width), height: above(height) };
-  }
-  return size;
 }
 
 /** The grid whose columns over rows are nearest to the picture's shape; of equals, the larger while the picture fills half of it. */
