@@ -134,7 +134,7 @@ export class ImageModel {
   }
 
   #rows(embeddings: Float32Array, patches: PatchGrid | undefined): PicturePart {
-    const grid = patches && this.family.rowGrid?.(patches);
+    const grid = patches && this.projector.rowGrid?.(patches);
     return { type: "rows", embeddings, tokens: embeddings.length / this.width, attention: this.family.nonCausal ? "non-causal" : "causal", ...(grid ? { grid } : {}) };
   }
 

@@ -26,7 +26,7 @@ export interface VisionChatOptions extends ImageModelOptions {
   readonly gpuLayers?: number | "auto";
   /**
    * Tokens that a conversation may hold, images included. When left out: 4096, or room for two of the model's largest
-   * pictures and 2048 tokens of text where that is more; at most what the decoder was trained with.
+   * pictures and 2048 tokens of text where that is more, up to 16,384; at most what the decoder was trained with.
    */
   readonly contextLength?: number;
   /**

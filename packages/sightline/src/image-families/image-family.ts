@@ -1,4 +1,4 @@
-import type { ImagePlan, PanAndScan, PatchGrid, Preprocessing, PreprocessingStyle, Size } from "@sightline/vision-tower";
+import type { ImagePlan, PanAndScan, Preprocessing, PreprocessingStyle, Size } from "@sightline/vision-tower";
 import type { MetadataValue } from "@sightline/weights";
 
 /** How closely a picture is looked at, as OpenAI's `detail` has it: whole, in as many parts as the model knows, or as the model does by itself. */
@@ -52,7 +52,5 @@ export interface ImageFamily {
   readonly marker?: string;
   /** "prefix": pictures and question are one block whose rows all look at each other, without turns. A chat when left out. */
   readonly prompt?: "chat" | "prefix";
-  /** How rows lie in their picture, for decoders with multi-axis positions. */
-  readonly rowGrid?: (patches: PatchGrid) => PatchGrid;
   readonly planner: (facts: PreparationFacts) => Planner;
 }
