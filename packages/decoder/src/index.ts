@@ -4,6 +4,7 @@ export type { LoraAdapter } from "./lora-adapters.js";
 export type { DecoderOptions } from "./decoder-options.js";
 export { DecoderError, type DecoderErrorCode } from "./decoder-error.js";
 export type { Generation, GenerationChunk, GenerationResult, GenerateOptions } from "./generation.js";
+export { fileFingerprint } from "./file-fingerprint.js";
 export { installedLlama, type InstalledLlama } from "./installed-llama.js";
 export { jsonSchemaGrammar, type JsonSchema } from "./gbnf/json-schema-grammar.js";
 export type { Logger, LogLevel } from "./native-log.js";

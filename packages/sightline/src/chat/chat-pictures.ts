@@ -112,7 +112,8 @@ export class ChatPictures {
   }
 }
 
-function rowsOf(parts: readonly PicturePart[]): Float32Array[] {
+/** The rows of a picture's parts, in order. */
+export function rowsOf(parts: readonly PicturePart[]): Float32Array[] {
   return parts.flatMap((part) => (part.type === "rows" ? [part.embeddings] : []));
 }
 

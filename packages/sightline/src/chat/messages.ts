@@ -29,6 +29,12 @@ export function partsOf({ content }: ChatMessage): readonly (TextPart | ImagePar
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
+/** Throws SightlineError `invalid-message` naming the message that cannot be used, or when nothing was asked last. */
+export function checkQuestion(messages: readonly ChatMessage[]): void {
+  checkMessages(messages);
+  if (messages.at(-1)?.role === "assistant") throw new SightlineError("invalid-message", `chat: message ${messages.length - 1}: the last message is the assistant's; expected a user's`);
+}
+
 /** Throws SightlineError `invalid-message` naming the message that cannot be used. */
 export function checkMessages(messages: readonly ChatMessage[]): void {
   const bad = (index: number, problem: string): SightlineError => new SightlineError("invalid-message", `chat: message ${index}: ${problem}`);
@@ -42,5 +48,4 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
       if (part.type !== "text" && part.type !== "image") throw bad(index, `unknown part type ${JSON.stringify((part as { type: unknown }).type)}`);
     }
   });
-  if (messages.at(-1)?.role === "assistant") throw bad(messages.length - 1, "the last message is the assistant's; expected a user's");
 }

@@ -1,4 +1,3 @@
-import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions } from "@sightline/decoder";
@@ -7,15 +6,17 @@ import { openWeights } from "@sightline/weights";
 import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
 import { readImageModel, type ImageModelOptions } from "../image-model.js";
 import { findModelFiles, type ModelFiles } from "../models/model-files.js";
+import { fingerprintOf } from "../models/fingerprint.js";
 import { checkModelPair } from "../models/model-pair.js";
 import { SightlineError } from "../sightline-error.js";
-import { ChatPictures } from "./chat-pictures.js";
+import { ChatPictures, rowsOf } from "./chat-pictures.js";
 import { draftChat, draftPrefix, type DraftPrompt } from "./chat-prompt.js";
 import { ChatReply, type ChatResult } from "./chat-reply.js";
 import { chatSizes } from "./chat-sizes.js";
 import { EmbeddingStore, type EmbeddingStoreOptions } from "./embedding-store.js";
 import { fitPrompt, type Overflow } from "./fit-prompt.js";
-import { checkMessages, type ChatMessage } from "./messages.js";
+import { readConversation, writeConversation } from "./conversation-file.js";
+import { checkMessages, checkQuestion, type ChatMessage } from "./messages.js";
 
 export interface VisionChatOptions extends ImageModelOptions {
   /** Where the tower runs; the CPU when left out. */
@@ -71,11 +72,14 @@ export class VisionChat implements AsyncDisposable {
   readonly #decoder: Decoder;
   readonly #pictures: ChatPictures;
   readonly #decoderPath: string;
+  /** Tells what was computed by this model from what another did. */
+  readonly #fingerprint: string;
   readonly #replies = new Set<Promise<unknown>>();
   #disposed = false;
 
   /** @internal Use `loadVisionChat`. */
-  constructor(files: ModelFiles, loadMs: number, encoder: ImageEncoder, decoder: Decoder, store: EmbeddingStore | undefined) {
+  constructor(files: ModelFiles, loadMs: number, encoder: ImageEncoder, decoder: Decoder, fingerprint: string, store: EmbeddingStore | undefined) {
+    this.#fingerprint = fingerprint;
     this.model = files.name;
     this.#decoderPath = files.decoder;
     this.#pictures = new ChatPictures(encoder, store);
@@ -95,11 +99,42 @@ export class VisionChat implements AsyncDisposable {
    */
   stream({ messages, ...options }: ChatRequest): ChatReply {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.stream: the chat is disposed");
-    checkMessages(messages);
+    checkQuestion(messages);
     const reply = new ChatReply(options.signal, (controls) => this.#answer(messages, { ...options, signal: controls.signal }, controls.push));
     const ended: Promise<unknown> = reply.result.catch(() => {}).finally(() => this.#replies.delete(ended));
     this.#replies.add(ended);
     return reply;
+  }
+
+  /**
+   * Saves a conversation with its images, their rows and what the decoder's cache holds of it, so that it goes on in another
+   * process without anything being computed again.
+   * @param file a safetensors file, written atomically
+   * @throws SightlineError `invalid-message`, `disposed`; ImageError for an image that cannot be read
+   */
+  async saveConversation(messages: readonly ChatMessage[], file: string, { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#disposed) throw new SightlineError("disposed", "VisionChat.saveConversation: the chat is disposed");
+    checkMessages(messages);
+    const prompt = this.#draft(messages, await this.#pictures.decode(messages, signal));
+    const encoded = await this.#pictures.rows(prompt.pictures, signal);
+    const rows = prompt.pictures.map(({ key }, i) => [key, rowsOf(encoded.pictures[i] ?? [])] as const);
+    const cache = await this.#decoder.saveCache(await prompt.segments(encoded.pictures));
+    await writeConversation(file, { messages, model: this.#fingerprint, rows: new Map(rows), cache }, this.#encoder.width);
+  }
+
+  /**
+   * Reads a conversation that `saveConversation` wrote. Its images come as bytes. What was computed for it by the same model
+   * is put back: the next question encodes nothing that was encoded, and prefills what is new. From another model the
+   * messages alone are taken, and `restoredTokens` is 0.
+   * @throws SightlineError `bad-input` for a file that is no conversation, `disposed`; WeightsError for a damaged file
+   */
+  async loadConversation(file: string): Promise<{ readonly messages: readonly ChatMessage[]; readonly restoredTokens: number }> {
+    if (this.#disposed) throw new SightlineError("disposed", "VisionChat.loadConversation: the chat is disposed");
+    const { messages, model, rows, cache } = await readConversation(file);
+    if (messages.length > 0) checkMessages(messages);
+    if (model !== this.#fingerprint) return { messages, restoredTokens: 0 };
+    for (const [key, values] of rows) this.#pictures.keep(key, values);
+    return { messages, restoredTokens: cache ? await this.#decoder.restoreCache(cache) : 0 };
   }
 
   /** Waits for the replies under way, then frees tower and decoder. */
@@ -174,7 +209,9 @@ export async function loadVisionChat(model: string | Omit<ModelFiles, "name"> = 
   const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
   await checkModelPair(files, imageModel);
   const sizes = await chatSizes(imageModel, files.decoder);
-  const store = embeddingStore && new EmbeddingStore(embeddingStore, await encoderFingerprint(files.mmproj, preprocessing));
+  const encoderFingerprint = `${await fingerprintOf(files.mmproj)}, ${preprocessing ?? "huggingface"}`;
+  const fingerprint = `${encoderFingerprint}; ${await fingerprintOf(files.decoder)}; ${JSON.stringify(options.decoder ?? {})}`;
+  const store = embeddingStore && new EmbeddingStore(embeddingStore, encoderFingerprint);
   signal?.throwIfAborted();
   const tower = openImageEncoder(imageModel, { device, ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
@@ -196,12 +233,5 @@ export async function loadVisionChat(model: string | Omit<ModelFiles, "name"> = 
     signal?.throwIfAborted();
     throw openedTower.status === "rejected" ? openedTower.reason : (openedDecoder as PromiseRejectedResult).reason;
   }
-  return new VisionChat(files, performance.now() - started, openedTower.value, openedDecoder.value, store);
-}
-
-/** What makes rows of a picture what they are, besides the picture and its plan. */
-async function encoderFingerprint(mmproj: string, preprocessing: string = "huggingface"): Promise<string> {
-  const files = (await stat(mmproj)).isDirectory() ? (await readdir(mmproj)).sort().map((name) => path.join(mmproj, name)) : [mmproj];
-  const seen = await Promise.all(files.map(async (file) => [file, (await stat(file)).size, (await stat(file)).mtimeMs]));
-  return JSON.stringify([path.resolve(mmproj), seen, preprocessing]);
+  return new VisionChat(files, performance.now() - started, openedTower.value, openedDecoder.value, fingerprint, store);
 }

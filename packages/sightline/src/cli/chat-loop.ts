@@ -3,23 +3,27 @@ import type { ChatMessage, ImagePart, TextPart } from "../chat/messages.js";
 import type { ChatRequest, VisionChat } from "../chat/vision-chat.js";
 import { reportFailure } from "./failure.js";
 
-const help = "Ask about the images. /image FILE adds one, /clear starts over, /quit leaves.";
+const help = "Ask about the images. /image FILE adds one, /save FILE and /load FILE keep a conversation, /clear starts over, /quit leaves.";
+
+export interface ChatLoop {
+  /** What was said already. */
+  readonly before: readonly ChatMessage[];
+  /** Shown with the first question. */
+  readonly images: readonly ImagePart[];
+  /** How closely to look at images that are added. */
+  readonly detail: ImagePart["detail"] | undefined;
+  readonly ask: (messages: readonly ChatMessage[]) => ChatRequest;
+  readonly signal: AbortSignal;
+}
 
 /** A conversation on the terminal, or over piped lines. Ends with /quit, the end of input, or Ctrl-C. */
-export async function chatLoop(
-  chat: VisionChat,
-  images: readonly string[],
-  system: string | undefined,
-  ask: (messages: readonly ChatMessage[]) => ChatRequest,
-  signal: AbortSignal,
-): Promise<void> {
+export async function chatLoop(chat: VisionChat, { before, images, detail, ask, signal }: ChatLoop): Promise<void> {
   const interactive = process.stdin.isTTY === true;
   const lines = createInterface({ input: process.stdin, ...(interactive ? { output: process.stderr, prompt: "> " } : {}) });
   // readline takes Ctrl-C for itself on a terminal; it means the same here as everywhere.
   lines.on("SIGINT", () => process.emit("SIGINT"));
   signal.addEventListener("abort", () => lines.close(), { once: true });
-  const start = (): ChatMessage[] => (system === undefined ? [] : [{ role: "system", content: system }]);
-  let messages = start();
+  let messages = [...before];
   let waiting = [...images];
   if (interactive) process.stderr.write(`${help}\n`);
   lines.prompt();
@@ -28,12 +32,14 @@ export async function chatLoop(
       const text = line.trim();
       if (text === "/quit") break;
       else if (text === "/clear") {
-        messages = start();
+        messages = before.filter(({ role }) => role === "system");
         waiting = [];
-      } else if (text.startsWith("/image ")) waiting.push(text.slice("/image ".length).trim());
+      } else if (text.startsWith("/image ")) waiting.push({ type: "image", image: argument(text), ...(detail ? { detail } : {}) });
+      else if (text.startsWith("/save ")) await reported(() => chat.saveConversation(messages, argument(text), { signal }), signal);
+      else if (text.startsWith("/load ")) await reported(async () => (messages = [...(await chat.loadConversation(argument(text))).messages]), signal);
       else if (text.startsWith("/")) process.stderr.write(`${help}\n`);
       else if (text !== "") {
-        const parts: (ImagePart | TextPart)[] = [...waiting.map((image) => ({ type: "image" as const, image })), { type: "text", text }];
+        const parts: (ImagePart | TextPart)[] = [...waiting, { type: "text", text }];
         waiting = [];
         messages = await takeTurn(chat, [...messages, { role: "user", content: parts }], ask, signal);
       }
@@ -42,6 +48,20 @@ export async function chatLoop(
     }
   } finally {
     lines.close();
+  }
+}
+
+/** What stands behind a command. */
+function argument(line: string): string {
+  return line.slice(line.indexOf(" ")).trim();
+}
+
+/** Does something; what goes wrong is said, and the conversation goes on. */
+async function reported(work: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!signal.aborted) reportFailure(error, process.argv.includes("--verbose"));
   }
 }
 

@@ -15,10 +15,13 @@ export async function checkModelPair(files: Pick<ModelFiles, "mmproj" | "decoder
   if (typeof width !== "number") {
     throw new SightlineError("model-mismatch", `checkModelPair: ${files.decoder}: expected ${String(architecture)}.embedding_length to be a number, got ${String(width)}`);
   }
-  if (imageModel.width !== width) {
+  // Qwen3-VL's rows carry, behind their own values, those that deeper layers add (deepstack).
+  const levels = decoder.metadata.get(`${String(architecture)}.n_deepstack_layers`);
+  const rowWidth = width * (1 + (typeof levels === "number" && levels > 0 ? levels : 0));
+  if (imageModel.width !== rowWidth) {
     throw new SightlineError(
       "model-mismatch",
-      `checkModelPair: the projector gives rows of width ${imageModel.width} (${files.mmproj}), but the decoder reads width ${width} (${files.decoder}); take both from one model`,
+      `checkModelPair: the projector gives rows of width ${imageModel.width} (${files.mmproj}), but the decoder reads width ${rowWidth} (${files.decoder}); take both from one model`,
     );
   }
 }
