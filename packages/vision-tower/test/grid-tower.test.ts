@@ -66,7 +66,7 @@ async function positionsOf(tower: GridTower, grid: PatchGrid): Promise<number[]>
   const shape = [1, 3, grid.rows * patchSize, grid.columns * patchSize];
   const { tokens } = await session.run({ pixels: { dtype: "float32", shape, data: new Float32Array(3 * shape[2]! * shape[3]!) } });
   expect(tokens?.shape).toEqual([1, grid.rows * grid.columns, width]);
-  return [...(tokens?.data as Float32Array)].filter((_, i) => i % width === 0);
+  return Array.from(tokens?.data as Float32Array).filter((_, i) => i % width === 0);
 }
 
 describe("a tower of one resolution", () => {
