@@ -61,6 +61,13 @@ int main() {
         const auto out = mtmd_image_preprocessor_idefics3(nullptr).preprocess(image);
         std::printf("{\"family\": \"idefics3\", \"size\": [%d, %d], \"grid\": [%d, %d], \"views\": %d}\n", width, height, out.grid_x, out.grid_y, (int) out.entries.size() + 1);
 
+        current = clip_hparams();
+        current.patch_size = 16;
+        current.n_merge = 2;
+        current.set_limit_image_tokens(8, 4096);
+        const auto whole = mtmd_image_preprocessor_dyn_size(nullptr).preprocess(image).entries[0].get_size();
+        std::printf("{\"family\": \"qwen3vl\", \"size\": [%d, %d], \"frame\": [%d, %d]}\n", width, height, whole.width, whole.height);
+
         if (width > 700 || height > 700) continue;
         current = clip_hparams();
         current.image_size = 64;

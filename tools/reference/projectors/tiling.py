@@ -21,6 +21,7 @@ from transformers.models.lfm2_vl.image_processing_lfm2_vl import Lfm2VlImageProc
 from transformers.models.lfm2_vl.processing_lfm2_vl import Lfm2VlProcessor
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
 
 EDGES = [1, 2, 13, 63, 64, 255, 256, 257, 300, 364, 365, 384, 448, 449, 512, 513, 640, 768, 896, 1000, 1024, 1456, 1920, 2048, 4000, 5000]
@@ -115,6 +116,15 @@ def minicpm(width: int, height: int) -> dict:
     return {"overview": [int(overview[1]), int(overview[0])], "refined": refined and [int(refined[1]), int(refined[0])], "grid": grid}
 
 
+def qwen3vl(width: int, height: int) -> list[int] | None:
+    """None where transformers refuses; the limits are those of the published checkpoints."""
+    try:
+        high, wide = smart_resize(height, width, 32, 256**2, 4096**2)
+    except ValueError:
+        return None
+    return [wide, high]
+
+
 if __name__ == "__main__":
     import sys
     sizes = picture_sizes()
@@ -128,6 +138,7 @@ if __name__ == "__main__":
         "onevision": [onevision(*size) for size in sizes],
         "lfm2": [lfm2(*size) for size in sizes],
         "minicpm": [minicpm(*size) for size in sizes if max(size) / min(size) <= 20],
+        "qwen3vl": [qwen3vl(*size) for size in sizes],
         "texts": {
             "gemma3": [gemma3_text(crops) for crops in (0, 2, 4)],
             "idefics3": [[rows, columns, idefics3_text(rows, columns)] for rows, columns in ((0, 0), (1, 2), (3, 1), (2, 3))],

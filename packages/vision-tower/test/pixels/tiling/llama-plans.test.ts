@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { anyresPlan, gemma3Plan, idefics3Plan, letterbox, lfm2Plan, minicpmPlan, type ImagePlan, type ImageView } from "../../../src/index.js";
+import { anyresPlan, gemma3Plan, idefics3Plan, letterbox, lfm2Plan, minicpmPlan, qwen3vlPlan, type ImagePlan, type ImageView } from "../../../src/index.js";
 import { goldenJson } from "../../goldens.js";
 
 type Pair = readonly [number, number];
@@ -17,6 +17,7 @@ interface Golden {
   readonly minicpm: readonly Slices[];
   readonly onevision: readonly Slices[];
   readonly idefics3: readonly { readonly size: Pair; readonly grid: Pair; readonly views: number }[];
+  readonly qwen3vl: readonly { readonly size: Pair; readonly frame: Pair }[];
   readonly letterbox: readonly { readonly size: Pair; readonly box: readonly [number, number, number, number] }[];
 }
 
@@ -58,6 +59,13 @@ describe("held against llama.cpp", () => {
     const plan = idefics3Plan({ width, height }, { side: 512, longestEdge: 2048, ...llama });
     expect(plan.views).toHaveLength(views);
     expect(plan.views[0]?.[1]).toMatchObject({ width: grid[0] * 512, height: grid[1] * 512 });
+  });
+
+  it.each(golden.qwen3vl)("qwen3vlPlan of $size", ({ size: [width, height], frame }) => {
+    const [view] = qwen3vlPlan({ width, height }, llama).views;
+    // A picture of that size already is left as it is.
+    const last = view?.at(-1) ?? { width, height };
+    expect([last.width, last.height]).toEqual(frame);
   });
 
   it.each(golden.letterbox)("letterbox of $size", ({ size: [width, height], box: [left, top, wide, high] }) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { anyresPlan, gemma3Plan, idefics3Plan, lfm2Plan, minicpmPlan, type ImagePlan, type Size } from "../../../src/index.js";
+import { anyresPlan, gemma3Plan, idefics3Plan, lfm2Plan, minicpmPlan, qwen3vlPlan, type ImagePlan, type Size } from "../../../src/index.js";
 import { goldenJson } from "../../goldens.js";
 
 type Pair = readonly [number, number];
@@ -20,6 +20,8 @@ interface Golden {
   readonly onevision: readonly { readonly best: Pair; readonly size: Pair; readonly left: number; readonly top: number; readonly tokens: number }[];
   readonly lfm2: readonly Tiled[];
   readonly minicpm: readonly { readonly overview: Pair; readonly refined: Pair | null; readonly grid: Pair | null }[];
+  /** null where it refuses. */
+  readonly qwen3vl: readonly (Pair | null)[];
   readonly texts: {
     readonly gemma3: readonly string[];
     readonly idefics3: readonly (readonly [number, number, string])[];
@@ -176,6 +178,24 @@ describe("minicpmPlan, held against transformers", () => {
   it("names the picture and marks its rows", () => {
     expect(prompt(minicpmPlan({ width: 1000, height: 900 }, { imageId: 3 }))).toBe("<image_id>3</image_id><image>#</image><slice>#</slice><slice>#</slice>\n<slice>#</slice><slice>#</slice>");
     expect(prompt(minicpmPlan({ width: 400, height: 400 }))).toBe("<image>#</image>");
+  });
+});
+
+describe("qwen3vlPlan, held against transformers", () => {
+  it("resizes as Qwen3-VL", () => {
+    expect(pictures.map((picture) => resizes(qwen3vlPlan(picture))[0])).toEqual(golden.qwen3vl);
+    // A side that rounds to nothing makes the picture too small, by the same `smart_resize`.
+    expect(resizes(qwen3vlPlan({ width: 3000, height: 15 }))).toEqual([[3648, 32]]);
+  });
+
+  it("resizes to whole tokens of other sizes, within other limits", () => {
+    expect(resizes(qwen3vlPlan({ width: 1000, height: 700 }, { patchSize: 14, factor: 2, minPixels: 1, maxPixels: 100 * 28 * 28 }))).toEqual([[308, 224]]);
+    expect(prompt(qwen3vlPlan({ width: 1000, height: 700 }))).toBe("<|vision_start|>#<|vision_end|>");
+  });
+
+  it("refuses a picture that is too long for it, which llama.cpp's way does not", () => {
+    expect(() => qwen3vlPlan({ width: 3001, height: 15 })).toThrow(/qwen3vlPlan: expected a picture at most 200 times as long as wide, got 3001x15/);
+    expect(qwen3vlPlan({ width: 3001, height: 15 }, { preprocessing: "llama.cpp" }).views).toHaveLength(1);
   });
 });
 
