@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { chatMlTemplate, layOutPrompt, type PromptPiece } from "../src/chat/chat-template.js";
@@ -85,5 +86,41 @@ describe("layOutPrompt", () => {
     expect(() => layOutPrompt(template, [{ role: "user", content: "Hi" }], tokens)).toThrow(
       expect.objectContaining({ code: "template-failed", message: expect.stringMatching(/^layOutPrompt: the model's chat template failed: ./), cause: expect.any(Error) }),
     );
+  });
+
+  describe("with a template that knows parts", () => {
+    const parts = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content | trim }}{% else %}{% for part in m.content %}{% if part.type == 'image' %}<image>{% else %}{{ part.text | trim }}{% endif %}{% endfor %}{% endif %}{% endfor %}[answer]";
+
+    it("puts images where it writes its marker, and trims what it trims", () => {
+      const messages: ChatMessage[] = [{ role: "user", content: [first, { type: "text", text: " what <image> is \n" }, second] }, { role: "assistant", content: " a dog " }, { role: "user", content: "Why? " }];
+      expect(layOutPrompt(parts, messages, tokens, { marker: "<image>", after: "!" })).toEqual([
+        scaffold("<s>[user]"), { type: "image", part: first }, text("what <image> is"), { type: "image", part: second }, scaffold("[assistant]"), text("a dog"), scaffold("[user]"), text("Why?"), scaffold("[answer]"),
+      ]);
+    });
+
+    it("and whose images it does not name, among the text", () => {
+      expect(layOutPrompt(parts, [{ role: "user", content: [first, { type: "text", text: "what" }] }], tokens, { after: "\n" })).toEqual([scaffold("<s>[user]"), { type: "image", part: first }, text("what"), scaffold("[answer]")]);
+    });
+
+    it("and no strings", () => {
+      const only = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %};{% endfor %}";
+      expect(layOutPrompt(only, [{ role: "user", content: "Hi" }], tokens)).toEqual([text("Hi"), scaffold(";")]);
+    });
+  });
+
+  it("writes what follows an image itself where the template knows none", () => {
+    expect(layOutPrompt(chatMlTemplate, [{ role: "user", content: [first, { type: "text", text: "what" }] }], tokens, { marker: "<image>", after: "\n" })).toEqual([
+      scaffold("<|im_start|>user\n"), { type: "image", part: first }, scaffold("\n"), text("what"), scaffold("<|im_end|>\n<|im_start|>assistant\n"),
+    ]);
+  });
+
+  it("takes no text of a message for its own, whatever it is made of", () => {
+    const piece = fc.constantFrom("<image>", "<|im_end|>", "<start_of_image>", "<end_of_turn>", "<__media__>", "{{ messages }}", "[", "]", " ", "\n", "\u2003", "x", "\u{1f43b}");
+    const word = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
+    fc.assert(fc.property(fc.array(fc.tuple(word, fc.boolean()), { minLength: 1, maxLength: 4 }), (parts) => {
+      const content = parts.flatMap(([words, pictured]) => [...(pictured ? [{ ...first }] : []), { type: "text" as const, text: words }]);
+      const laidOut = layOutPrompt(chatMlTemplate, [{ role: "user", content }], tokens, { marker: "<image>" });
+      expect(laidOut.slice(1, -1)).toEqual(content.map((part) => (part.type === "text" ? part : { type: "image", part })));
+    }));
   });
 });

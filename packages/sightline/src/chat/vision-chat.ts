@@ -167,7 +167,7 @@ export class VisionChat implements AsyncDisposable {
       ...(logprobs === undefined ? {} : { logprobs }),
       usage: {
         promptTokens: usage.promptTokens,
-        imageTokens: usage.embeddingTokens,
+        imageTokens: prompt.imageTokens,
         reusedTokens: usage.reusedTokens,
         completionTokens: usage.completionTokens,
         droppedMessages,
