@@ -44,6 +44,21 @@ export const endOfText: number = vocabularySize - 3;
 export const imStart: number = vocabularySize - 2;
 export const imEnd: number = vocabularySize - 1;
 
+const text = (value: string): GgufValue => ({ type: "string", value });
+const count = (value: number): GgufValue => ({ type: "uint32", value });
+
+/** The byte-level BPE tokenizer, whatever the architecture. */
+export const tokenizerMetadata: readonly (readonly [string, GgufValue])[] = [
+  ["tokenizer.ggml.model", text("gpt2")],
+  ["tokenizer.ggml.pre", text("qwen2")],
+  ["tokenizer.ggml.tokens", { type: "array", of: "string", value: spellings }],
+  ["tokenizer.ggml.token_type", { type: "array", of: "int32", value: spellings.map((_, id) => (id >= endOfText ? 3 : 1)) }],
+  ["tokenizer.ggml.merges", { type: "array", of: "string", value: merges.map((pair) => pair.join(" ")) }],
+  ["tokenizer.ggml.bos_token_id", count(endOfText)],
+  ["tokenizer.ggml.eos_token_id", count(imEnd)],
+  ["tokenizer.ggml.add_bos_token", { type: "bool", value: false }],
+];
+
 /** mulberry32: seeded numbers from 0 to 1. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
@@ -95,8 +110,6 @@ export async function writeTinyModel(file: string, model: TinyModel = {}): Promi
     matrix(name("ffn_up"), feedForward, width, normal(feedForward * width, width ** -0.5));
     matrix(name("ffn_down"), width, feedForward, normal(width * feedForward, silent * 3 * feedForward ** -0.5));
   }
-  const text = (value: string): GgufValue => ({ type: "string", value });
-  const count = (value: number): GgufValue => ({ type: "uint32", value });
   const metadata = new Map<string, GgufValue>([
     ["general.architecture", text("qwen3")],
     ["general.name", text("tiny")],
@@ -110,14 +123,7 @@ export async function writeTinyModel(file: string, model: TinyModel = {}): Promi
     ["qwen3.attention.value_length", count(headWidth)],
     ["qwen3.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-6 }],
     ["qwen3.rope.freq_base", { type: "float32", value: 10000 }],
-    ["tokenizer.ggml.model", text("gpt2")],
-    ["tokenizer.ggml.pre", text("qwen2")],
-    ["tokenizer.ggml.tokens", { type: "array", of: "string", value: spellings }],
-    ["tokenizer.ggml.token_type", { type: "array", of: "int32", value: spellings.map((_, id) => (id >= endOfText ? 3 : 1)) }],
-    ["tokenizer.ggml.merges", { type: "array", of: "string", value: merges.map((pair) => pair.join(" ")) }],
-    ["tokenizer.ggml.bos_token_id", count(endOfText)],
-    ["tokenizer.ggml.eos_token_id", count(imEnd)],
-    ["tokenizer.ggml.add_bos_token", { type: "bool", value: false }],
+    ...tokenizerMetadata,
   ]);
   if (model.chatTemplate !== undefined) metadata.set("tokenizer.chat_template", text(model.chatTemplate));
   model.tweak?.(metadata);

@@ -74,7 +74,7 @@ describe("a picture in the prompt", () => {
   it.each<[family: string, size: readonly [number, number], detail: Detail, between: string]>([
     ["mlp", [40, 30], "auto", "{16}"],
     ["gemma3", [40, 30], "auto", "\n\n<start_of_image>{4}<end_of_image>\n\n"],
-    ["gemma3", [1200, 400], "high", "Here is the original image \n\n<start_of_image>{4}<end_of_image>\n\n and here are some crops to help you see better " + "\n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n"],
+    ["gemma3", [1200, 400], "high", "Here is the original image \n\n<start_of_image>{4}<end_of_image>\n\n and here are some crops to help you see better \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n"],
     ["gemma3", [1200, 400], "low", "\n\n<start_of_image>{4}<end_of_image>\n\n"],
     ["idefics3", [64, 32], "low", "<fake_token_around_image><global-img>{4}<fake_token_around_image>"],
     ["onevision", [64, 32], "low", "{17}\n"],
