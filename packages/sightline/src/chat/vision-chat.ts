@@ -7,7 +7,7 @@ import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
 import { readImageModel, type ImageModelOptions } from "../image-model.js";
 import { findModelFiles, type ModelFiles } from "../models/model-files.js";
 import { fingerprintOf } from "../models/fingerprint.js";
-import { checkModelPair } from "../models/model-pair.js";
+import { checkModelFiles, checkModelPair } from "../models/model-pair.js";
 import { SightlineError } from "../sightline-error.js";
 import { ChatPictures, rowsOf } from "./chat-pictures.js";
 import { draftChat, draftPrefix, type DraftPrompt } from "./chat-prompt.js";
@@ -206,6 +206,7 @@ export async function loadVisionChat(model: string | Omit<ModelFiles, "name"> = 
   const started = performance.now();
   const { device = "cpu", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
   const files = typeof model === "string" ? await findModelFiles(model) : { name: path.basename(model.decoder, ".gguf"), ...model };
+  await checkModelFiles(files);
   const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
   await checkModelPair(files, imageModel);
   const sizes = await chatSizes(imageModel, files.decoder);

@@ -2,6 +2,8 @@ import { readdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { SightlineError } from "../sightline-error.js";
+import { mergeRemedy, splitParts } from "./gguf-kind.js";
+import { checkModelFiles } from "./model-pair.js";
 
 /** The files of a vision-language model. */
 export interface ModelFiles {
@@ -14,11 +16,22 @@ export interface ModelFiles {
 }
 
 /**
+ * A model by the paths of its two files; `mmproj` may be the Hugging Face directory as well.
+ */
+export type ModelPaths = Omit<ModelFiles, "name">;
+
+/**
  * Finds a model's files: `mini`, the one that comes with the package, or a directory that holds the decoder's GGUF file and
  * one `mmproj*.gguf`, or in its place the Hugging Face checkpoint (config.json and safetensors) of a vision-language model.
- * @throws SightlineError `model-not-found` naming what was looked for and where
+ * Two paths are taken as they are, once their headers say that each is what it is given for.
+ * @throws SightlineError `model-not-found` naming what was looked for and where; `model-mismatch` for two paths that are
+ *   swapped, the same, or of other kinds; WeightsError when one of them is damaged
  */
-export async function findModelFiles(model: string): Promise<ModelFiles> {
+export async function findModelFiles(model: string | ModelPaths): Promise<ModelFiles> {
+  if (typeof model !== "string") {
+    await checkModelFiles(model);
+    return { name: path.basename(model.decoder, ".gguf"), mmproj: model.mmproj, decoder: model.decoder };
+  }
   const directory = model === "mini" ? miniDirectory() : path.resolve(model);
   const stats = await stat(directory).catch(() => undefined);
   if (!stats?.isDirectory()) {
@@ -28,6 +41,10 @@ export async function findModelFiles(model: string): Promise<ModelFiles> {
   const projectors = ggufs.filter((file) => /mmproj/i.test(file));
   const decoders = ggufs.filter((file) => !/mmproj/i.test(file));
   const one = (files: readonly string[], what: string): string => {
+    const split = files.find((file) => splitParts(file));
+    if (split !== undefined) {
+      throw new SightlineError("model-not-found", `findModelFiles: ${directory}: expected one ${what}, found a model split into ${splitParts(split)?.parts} files (${split}); ${mergeRemedy}`);
+    }
     if (files.length === 1) return path.join(directory, files[0] as string);
     const found = files.length === 0 ? "none" : files.join(", ");
     throw new SightlineError("model-not-found", `findModelFiles: ${directory}: expected one ${what}, found ${found}`);
