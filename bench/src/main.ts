@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
+import { llamaServerBench } from "./llama-server-bench.js";
 import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
@@ -11,6 +12,7 @@ await new Command("bench")
   .description("Measures speed against this machine's own limits in the same run, and prints one JSON object.")
   .addCommand(towerBench())
   .addCommand(chatBench())
+  .addCommand(llamaServerBench())
   .addCommand(rivalsBench())
   .addCommand(lossBench())
   .addCommand(mmprojCommand())

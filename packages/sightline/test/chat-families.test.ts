@@ -50,13 +50,13 @@ async function promptText(model: ImageModel, messages: readonly ChatMessage[], s
   const parts = messages.flatMap(({ content }) => (typeof content === "string" ? [] : content.filter((part) => part.type === "image")));
   const pictures = new Map(parts.map((part, i) => {
     const [width, height] = sizes[i] as [number, number];
-    return [part, { sha256: String(i), image: { width, height, data: new Uint8Array() } }] as const;
+    return [part, { sha256: String(i), size: { width, height }, image: () => Promise.reject(new Error("not decoded here")) }] as const;
   }));
   const planner = {
     plan: (asked: typeof parts) => asked.map((part, imageIndex) => {
       const known = pictures.get(part);
       if (!known) throw new Error("unknown picture");
-      return { ...known, key: String(imageIndex), plan: model.plan(known.image, { detail: part.detail ?? "auto", imageIndex, imageCount: asked.length }) };
+      return { ...known, key: String(imageIndex), plan: model.plan(known.size, { detail: part.detail ?? "auto", imageIndex, imageCount: asked.length }) };
     }),
   };
   const lookup = async (tokens: Int32Array): Promise<Float32Array> => new Float32Array(tokens.length * model.width);

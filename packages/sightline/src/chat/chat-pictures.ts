@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { decodeImage, type DecodedImage } from "@sightline/vision-tower";
+import { decodeImage, readImageBytes, type DecodedImage, type Size } from "@sightline/vision-tower";
 import type { ImageEncoder } from "../image-encoder.js";
 import type { PicturePart, PicturePlan } from "../image-model.js";
 import { EmbeddingCache } from "./embedding-cache.js";
 import type { EmbeddingStore } from "./embedding-store.js";
 import { partsOf, type ChatMessage, type ImagePart } from "./messages.js";
 
-/** A picture of a conversation, decoded. */
+/** A picture of a conversation. */
 export interface Picture {
-  readonly image: DecodedImage;
+  /** Pixels. */
+  readonly size: Size;
+  /** Its pixels; decoded anew where the picture was known by its file. */
+  readonly image: () => Promise<DecodedImage>;
   /** SHA-256 of size and pixels: two pictures are one when their pixels are. */
   readonly sha256: string;
 }
@@ -31,12 +34,17 @@ export interface PictureRows {
 /** Bytes of image embeddings that a chat keeps in memory, so that a picture is encoded once in a conversation. */
 const cacheBytes = 256 * 2 ** 20;
 
+/** Files that are known again. */
+const filesKnown = 1024;
+
 /** The pictures of a chat: decoded, planned, and encoded once for all conversations. */
 export class ChatPictures {
   /** Images encoded so far; one that was seen before is not encoded again. */
   encodes = 0;
   readonly #encoder: ImageEncoder;
   readonly #store: EmbeddingStore | undefined;
+  /** What is known of pictures by the SHA-256 of their files. */
+  readonly #files = new Map<string, Pick<Picture, "size" | "sha256">>();
   readonly #kept = new EmbeddingCache(cacheBytes);
   /** The last request in line for the tower. */
   #encoding: Promise<unknown> = Promise.resolve();
@@ -46,22 +54,35 @@ export class ChatPictures {
     this.#store = store;
   }
 
-  /** Decodes the pictures of all messages. Throws ImageError for one that cannot be read. */
-  async decode(messages: readonly ChatMessage[], signal: AbortSignal): Promise<Map<ImagePart, Picture>> {
+  /** Looks at the pictures of all messages; those whose files were seen before are not decoded. Throws ImageError for one that cannot be read. */
+  async open(messages: readonly ChatMessage[], signal: AbortSignal): Promise<Map<ImagePart, Picture>> {
     const parts = messages.flatMap((message) => partsOf(message).filter((part) => part.type === "image"));
-    const pictures = await Promise.all(parts.map(async (part): Promise<[ImagePart, Picture]> => {
-      const image = await decodeImage(part.image, { signal });
-      const { width, height, data } = image;
-      return [part, { image, sha256: createHash("sha256").update(`${width}x${height}:`).update(data).digest("hex") }];
-    }));
-    return new Map(pictures);
+    return new Map(await Promise.all(parts.map(async (part): Promise<[ImagePart, Picture]> => [part, await this.#open(part, signal)])));
+  }
+
+  async #open(part: ImagePart, signal: AbortSignal): Promise<Picture> {
+    const bytes = await readImageBytes(part.image, { signal });
+    const file = createHash("sha256").update(bytes).digest("hex");
+    const known = this.#files.get(file);
+    if (known) {
+      // A Map keeps the order of insertion; the last is the most recent.
+      this.#files.delete(file);
+      this.#files.set(file, known);
+      return { ...known, image: () => decodeImage(bytes, { signal }) };
+    }
+    const image = await decodeImage(bytes, { signal });
+    const { width, height, data } = image;
+    const seen = { size: { width, height }, sha256: createHash("sha256").update(`${width}x${height}:`).update(data).digest("hex") };
+    this.#files.set(file, seen);
+    if (this.#files.size > filesKnown) this.#files.delete(this.#files.keys().next().value as string);
+    return { ...seen, image: async () => image };
   }
 
   /** How each picture of a prompt is shown, in their order. */
   plan(parts: readonly ImagePart[], pictures: ReadonlyMap<ImagePart, Picture>): PlannedPicture[] {
     return parts.map(({ detail = "auto" }, imageIndex) => {
       const picture = pictures.get(parts[imageIndex] as ImagePart) as Picture;
-      const plan = this.#encoder.plan(picture.image, { detail, imageIndex, imageCount: parts.length });
+      const plan = this.#encoder.model.plan(picture.size, { detail, imageIndex, imageCount: parts.length });
       return { ...picture, plan, key: keyOf(picture.sha256, plan) };
     });
   }
@@ -94,7 +115,7 @@ export class ChatPictures {
         found.set(picture.key, known);
         continue;
       }
-      const encoded = await this.#encoder.encode([picture], { signal });
+      const encoded = await this.#encoder.encode([{ image: await picture.image(), plan: picture.plan }], { signal });
       this.encodes++;
       timings.preprocessMs += encoded.timings.preprocessMs;
       timings.encodeMs += encoded.timings.encodeMs;

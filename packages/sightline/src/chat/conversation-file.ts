@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import type { ImageSource } from "@sightline/vision-tower";
+import { readImageBytes } from "@sightline/vision-tower";
 import { openSafetensors, writeSafetensors, type TensorToWrite, type WeightSource } from "@sightline/weights";
 import { z } from "zod";
 import { SightlineError } from "../sightline-error.js";
@@ -33,7 +32,7 @@ const headerSchema = z.object({
  * the image files (U8), the rows of the pictures (F32 [N, W]) and the decoder's cache (U8). It can be read anywhere, also
  * without this model.
  * @param width W
- * @throws WeightsError when the system refuses; the error of `fs.readFile` for an image that is gone
+ * @throws WeightsError when the system refuses; ImageError for an image that is gone
  */
 export async function writeConversation(file: string, { messages, model, rows, cache }: SavedConversation, width: number): Promise<void> {
   const images: Uint8Array[] = [];
@@ -41,7 +40,7 @@ export async function writeConversation(file: string, { messages, model, rows, c
   for (const part of messages.flatMap(partsOf)) {
     if (part.type !== "image" || numbered.has(part)) continue;
     numbered.set(part, images.length);
-    images.push(await bytesOf(part.image));
+    images.push(await readImageBytes(part.image));
   }
   const header = {
     model,
@@ -98,10 +97,4 @@ async function tensorOf<T>(source: WeightSource, name: string, bad: (problem: st
 
 function raise(error: Error): never {
   throw error;
-}
-
-async function bytesOf(source: ImageSource): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  return readFile(typeof source === "string" && source.startsWith("file:") ? new URL(source) : source);
 }

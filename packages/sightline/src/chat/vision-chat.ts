@@ -1,13 +1,12 @@
-import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions } from "@sightline/decoder";
 import type { Device } from "@sightline/graph";
 import { openWeights } from "@sightline/weights";
 import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
 import { readImageModel, type ImageModelOptions } from "../image-model.js";
-import { findModelFiles, type ModelFiles } from "../models/model-files.js";
+import { findModelFiles, type ModelFiles, type ModelPaths } from "../models/model-files.js";
 import { fingerprintOf } from "../models/fingerprint.js";
-import { checkModelFiles, checkModelPair } from "../models/model-pair.js";
+import { checkModelPair } from "../models/model-pair.js";
 import { SightlineError } from "../sightline-error.js";
 import { ChatPictures, rowsOf } from "./chat-pictures.js";
 import { draftChat, draftPrefix, type DraftPrompt } from "./chat-prompt.js";
@@ -115,7 +114,7 @@ export class VisionChat implements AsyncDisposable {
   async saveConversation(messages: readonly ChatMessage[], file: string, { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.saveConversation: the chat is disposed");
     checkMessages(messages);
-    const prompt = this.#draft(messages, await this.#pictures.decode(messages, signal));
+    const prompt = this.#draft(messages, await this.#pictures.open(messages, signal));
     const encoded = await this.#pictures.rows(prompt.pictures, signal);
     const rows = prompt.pictures.map(({ key }, i) => [key, rowsOf(encoded.pictures[i] ?? [])] as const);
     const cache = await this.#decoder.saveCache(await prompt.segments(encoded.pictures));
@@ -147,7 +146,7 @@ export class VisionChat implements AsyncDisposable {
 
   async #answer(messages: readonly ChatMessage[], { overflow, ...options }: Omit<ChatRequest, "messages"> & { readonly signal: AbortSignal }, push: (text: string, logprobs?: readonly GeneratedTokenLogprob[]) => void): Promise<ChatResult> {
     const started = performance.now();
-    const pictures = await this.#pictures.decode(messages, options.signal);
+    const pictures = await this.#pictures.open(messages, options.signal);
     const decodeMs = performance.now() - started;
     const { contextLength, trainContextLength } = this.#decoder.info;
     const { prompt, droppedMessages } = fitPrompt(messages, (kept) => this.#draft(kept, pictures), { contextLength, trainContextLength, maxTokens: options.maxTokens, overflow });
@@ -202,11 +201,10 @@ export class VisionChat implements AsyncDisposable {
  * @throws SightlineError `model-not-found`; `model-mismatch` when the projector's width is not the decoder's
  * @throws WeightsError when a file is damaged, DecoderError when llama.cpp refuses the decoder
  */
-export async function loadVisionChat(model: string | Omit<ModelFiles, "name"> = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
+export async function loadVisionChat(model: string | ModelPaths = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
   const started = performance.now();
   const { device = "cpu", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
-  const files = typeof model === "string" ? await findModelFiles(model) : { name: path.basename(model.decoder, ".gguf"), ...model };
-  await checkModelFiles(files);
+  const files = await findModelFiles(model);
   const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
   await checkModelPair(files, imageModel);
   const sizes = await chatSizes(imageModel, files.decoder);

@@ -76,6 +76,14 @@ export async function decodeImage(input: ImageSource, options: DecodeImageOption
   return image;
 }
 
+/**
+ * The bytes of an image file, as `decodeImage` would read them: to know a picture again without decoding it, or to keep it.
+ * @throws ImageError as `decodeImage` does for what is no readable file of an allowed size
+ */
+export async function readImageBytes(input: ImageSource, { limits = {}, signal }: Pick<DecodeImageOptions, "limits" | "signal"> = {}): Promise<Uint8Array> {
+  return (await readImageFile(input, limits.maxBytes ?? defaultMaxBytes, signal)).bytes;
+}
+
 /** What sharp is told to open; the same for the header and the pixels, so that both judge the file alike. */
 function openWithSharp(file: ImageFile, maxPixels: number): Sharp {
   return sharp(file.bytes, { failOn: "warning", limitInputPixels: maxPixels, autoOrient: true, page: 0, pages: 1 });
