@@ -102,7 +102,7 @@ async function inProcess({ mmproj, decoder, threads }: ServerBenchOptions): Prom
 async function serve({ server, mmproj, decoder, threads }: ServerBenchOptions, more: readonly string[]): Promise<Peer> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(server, ["-m", decoder, "--mmproj", mmproj, "--host", "127.0.0.1", "--port", String(port), "-t", String(threads), "-c", String(4096 * conversations), "-np", String(conversations), "--chat-template", "chatml", ...more], { stdio: "ignore" });
+  const child = spawn(server, ["-m", decoder, "--mmproj", mmproj, "--host", "127.0.0.1", "--port", String(port), "-t", String(threads), "-c", String(4096 * conversations), "-np", String(conversations), "--chat-template", "chatml", "--skip-chat-parsing", ...more], { stdio: "ignore" });
   const ended = once(child, "exit");
   while (!(await fetch(`${url}/health`).then(({ ok }) => ok, () => false))) {
     if (child.exitCode !== null) throw new Error(`bench llama-server: ${server} ended with ${child.exitCode} before it was ready`);
