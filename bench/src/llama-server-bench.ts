@@ -21,6 +21,8 @@ interface Peer extends AsyncDisposable {
 }
 
 const conversations = 4;
+/** Where an image stands in a prompt for the server. */
+const marker = "<__media__>";
 const question = "What do you see in this picture?";
 
 /**
@@ -102,20 +104,23 @@ async function inProcess({ mmproj, decoder, threads }: ServerBenchOptions): Prom
 async function serve({ server, mmproj, decoder, threads }: ServerBenchOptions, more: readonly string[]): Promise<Peer> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(server, ["-m", decoder, "--mmproj", mmproj, "--host", "127.0.0.1", "--port", String(port), "-t", String(threads), "-c", String(4096 * conversations), "-np", String(conversations), "--chat-template", "chatml", "--skip-chat-parsing", ...more], { stdio: "ignore" });
+  const child = spawn(server, ["-m", decoder, "--mmproj", mmproj, "--host", "127.0.0.1", "--port", String(port), "-t", String(threads), "-c", String(4096 * conversations), "-np", String(conversations), ...more], { stdio: "ignore", env: { ...process.env, LLAMA_MEDIA_MARKER: marker } });
   const ended = once(child, "exit");
   while (!(await fetch(`${url}/health`).then(({ ok }) => ok, () => false))) {
     if (child.exitCode !== null) throw new Error(`bench llama-server: ${server} ended with ${child.exitCode} before it was ready`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   return {
+    // Its completion endpoint: the one for chats fails on what a random decoder says.
     async answer(messages, maxTokens) {
-      const body = { messages: messages.map(wireMessage), max_tokens: maxTokens, ignore_eos: true, temperature: 0, cache_prompt: true };
-      const response = await fetch(`${url}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+      const images: string[] = [];
+      const prompt = `${messages.map((message) => `<|im_start|>${message.role}\n${wireContent(message, images)}<|im_end|>\n`).join("")}<|im_start|>assistant\n`;
+      const body = { prompt: images.length === 0 ? prompt : { prompt_string: prompt, multimodal_data: images }, n_predict: maxTokens, ignore_eos: true, temperature: 0, cache_prompt: true };
+      const response = await fetch(`${url}/completion`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
       if (!response.ok) throw new Error(`bench llama-server: ${response.status}: ${await response.text()}`);
-      const { choices, usage } = (await response.json()) as { choices: readonly { message: { content: string } }[]; usage: { completion_tokens: number } };
-      if (usage.completion_tokens !== maxTokens) throw new Error(`bench llama-server: expected ${maxTokens} tokens, got ${usage.completion_tokens}`);
-      return choices[0]?.message.content ?? "";
+      const { content, tokens_predicted: predicted } = (await response.json()) as { content: string; tokens_predicted: number };
+      if (predicted !== maxTokens) throw new Error(`bench llama-server: expected ${maxTokens} tokens, got ${predicted}`);
+      return content;
     },
     async [Symbol.asyncDispose]() {
       child.kill();
@@ -124,9 +129,9 @@ async function serve({ server, mmproj, decoder, threads }: ServerBenchOptions, m
   };
 }
 
-function wireMessage({ role, content }: ChatMessage): unknown {
-  if (typeof content === "string") return { role, content };
-  return { role, content: content.map((part) => (part.type === "text" ? part : { type: "image_url", image_url: { url: `data:image/png;base64,${Buffer.from(part.image as Uint8Array).toString("base64")}` } })) };
+function wireContent({ content }: ChatMessage, images: string[]): string {
+  if (typeof content === "string") return content;
+  return content.map((part) => (part.type === "text" ? part.text : (images.push(Buffer.from(part.image as Uint8Array).toString("base64")), marker))).join("");
 }
 
 async function freePort(): Promise<number> {

@@ -200,3 +200,53 @@ describe("sightline tag", () => {
     expect(stderr).toMatch(/^sightline: [^\n]+\n$/);
   });
 });
+
+describe("the options of sightline chat", () => {
+  it("save a conversation and go on with it, in the loop and from the start", async () => {
+    const file = path.join(folder, "conversation.safetensors");
+    const saved = await run(["chat", photo, "--max-tokens", "6"], `What is this?\n/save ${file}\nAnd what else?\n`);
+    expect(saved).toMatchObject({ code: 0, stderr: "" });
+    const second = saved.stdout.trimEnd().split("\n").at(-1);
+    const loaded = await run(["chat", "--max-tokens", "6"], `/load ${file}\nAnd what else?\n`);
+    expect(loaded).toEqual({ code: 0, stderr: "", stdout: `${second}\n` });
+    expect((await run(["chat", "--load", file, "-p", "And what else?", "--max-tokens", "6"])).stdout).toBe(`${second}\n`);
+  });
+
+  it("say in one line what cannot be loaded, and the conversation goes on", async () => {
+    const file = path.join(folder, "nowhere.safetensors");
+    const { code, stdout, stderr } = await run(["chat", photo, "--max-tokens", "1"], `/load ${file}\nWhat is this?\n`);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^sightline: [^\n]*nowhere\.safetensors[^\n]*\n$/);
+    expect(stdout).not.toBe("");
+  });
+
+  it("hold answers to a JSON schema", async () => {
+    const schema = path.join(folder, "schema.json");
+    await writeFile(schema, JSON.stringify({ type: "object", properties: { animal: { enum: ["bear", "fox"] } }, required: ["animal"], additionalProperties: false }));
+    const { stdout } = await run(["chat", photo, "-p", "What do you see?", "--json-schema", schema]);
+    expect(["bear", "fox"]).toContain((JSON.parse(stdout) as { animal: string }).animal);
+  });
+
+  it("take the two files one by one, drop old turns, and keep rows from run to run", async () => {
+    const store = path.join(folder, "rows");
+    const model = ["--mmproj", path.join(miniFolder, "mmproj-mini.gguf"), "--decoder", path.join(miniFolder, "mini-qwen3.gguf")];
+    const args = ["chat", photo, "-p", "What do you see?", ...model, "--embedding-store", store, "--detail", "low", "--context", "256", "--overflow", "drop-oldest", "--json"];
+    const first = JSON.parse((await run(args)).stdout) as { text: string; timings: { encodeMs: number }; usage: { droppedMessages: number } };
+    const second = JSON.parse((await run(args)).stdout) as typeof first;
+    expect(second.text).toBe(first.text);
+    expect(first.timings.encodeMs).toBeGreaterThan(0);
+    expect(second.timings.encodeMs).toBe(0);
+    expect(second.usage.droppedMessages).toBe(0);
+  });
+
+  it.each<[string, readonly string[], RegExp]>([
+    ["half a pair", ["--mmproj", "x.gguf"], /--mmproj and --decoder belong together: give both or neither/],
+    ["a schema that is no JSON", ["--json-schema", photo], /photo\.jpg: expected a JSON schema, got text that is no JSON/],
+    ["a grammar that is not there", ["--grammar", "nowhere.gbnf"], /nowhere\.gbnf: no such file/],
+    ["a detail that is none", ["--detail", "closely"], /Allowed choices are low, high, auto/],
+  ])("refuse %s as a wrong call", async (_, args, message) => {
+    const { code, stdout, stderr } = await run(["chat", photo, "-p", "What?", ...args]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+});

@@ -108,7 +108,11 @@ export class ChatPictures {
       if (found.has(picture.key)) continue;
       signal.throwIfAborted();
       const started = performance.now();
-      const known = this.#kept.get(picture.key) ?? (await this.#store?.read(picture.key, this.#shape(picture)));
+      const lengths = this.#lengths(picture);
+      const kept = this.#kept.get(picture.key);
+      // What a conversation's file brought may be of any shape.
+      const whole = kept?.length === lengths.length && kept.every((values, i) => values.length === lengths[i]);
+      const known = whole ? kept : await this.#store?.read(picture.key, lengths);
       if (known) {
         timings.preprocessMs += performance.now() - started;
         this.#kept.set(picture.key, known);
@@ -128,7 +132,7 @@ export class ChatPictures {
   }
 
   /** Values of each part that has rows. */
-  #shape({ plan }: PlannedPicture): number[] {
+  #lengths({ plan }: PlannedPicture): number[] {
     return this.#encoder.model.rowCounts(plan).map((count) => count * this.#encoder.width);
   }
 }

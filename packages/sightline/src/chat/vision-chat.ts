@@ -73,6 +73,7 @@ export class VisionChat implements AsyncDisposable {
   readonly #decoderPath: string;
   /** Tells what was computed by this model from what another did. */
   readonly #fingerprint: string;
+  /** Replies, and conversations being saved or loaded. */
   readonly #replies = new Set<Promise<unknown>>();
   #disposed = false;
 
@@ -100,9 +101,15 @@ export class VisionChat implements AsyncDisposable {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.stream: the chat is disposed");
     checkQuestion(messages);
     const reply = new ChatReply(options.signal, (controls) => this.#answer(messages, { ...options, signal: controls.signal }, controls.push));
-    const ended: Promise<unknown> = reply.result.catch(() => {}).finally(() => this.#replies.delete(ended));
-    this.#replies.add(ended);
+    this.#underWay(reply.result);
     return reply;
+  }
+
+  /** Disposal waits for it. */
+  #underWay<T>(work: Promise<T>): Promise<T> {
+    const ended: Promise<unknown> = work.catch(() => {}).finally(() => this.#replies.delete(ended));
+    this.#replies.add(ended);
+    return work;
   }
 
   /**
@@ -114,6 +121,10 @@ export class VisionChat implements AsyncDisposable {
   async saveConversation(messages: readonly ChatMessage[], file: string, { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.saveConversation: the chat is disposed");
     checkMessages(messages);
+    await this.#underWay(this.#save(messages, file, signal));
+  }
+
+  async #save(messages: readonly ChatMessage[], file: string, signal: AbortSignal): Promise<void> {
     const prompt = this.#draft(messages, await this.#pictures.open(messages, signal));
     const encoded = await this.#pictures.rows(prompt.pictures, signal);
     const rows = prompt.pictures.map(({ key }, i) => [key, rowsOf(encoded.pictures[i] ?? [])] as const);
@@ -129,6 +140,10 @@ export class VisionChat implements AsyncDisposable {
    */
   async loadConversation(file: string): Promise<{ readonly messages: readonly ChatMessage[]; readonly restoredTokens: number }> {
     if (this.#disposed) throw new SightlineError("disposed", "VisionChat.loadConversation: the chat is disposed");
+    return this.#underWay(this.#load(file));
+  }
+
+  async #load(file: string): Promise<{ readonly messages: readonly ChatMessage[]; readonly restoredTokens: number }> {
     const { messages, model, rows, cache } = await readConversation(file);
     if (messages.length > 0) checkMessages(messages);
     if (model !== this.#fingerprint) return { messages, restoredTokens: 0 };
