@@ -43,6 +43,8 @@ async function outcomeOf(asked) {
   } catch (error) {
     const outcome = error?.name ?? typeof error;
     const message = String(error?.message ?? error);
+    // Weights that give no numbers are found while they compute: the load has worked, and the error is the generation's.
+    if (error?.code === "decode-failed") return { outcome, code: error.code, message };
     const complaint = !ours.has(outcome) ? `not an error of ours: ${error?.stack ?? message}` : message.includes(asked.file) ? undefined : `the error does not name the file: ${outcome}: ${message}`;
     return { outcome, code: error?.code, message, complaint };
   }
