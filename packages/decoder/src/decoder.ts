@@ -8,6 +8,7 @@ import { chooseThreads, defaultContextLength, plainAttentionPays, resolveOptions
 import { fileFingerprint } from "./file-fingerprint.js";
 import type { GenerateOptions, Generation } from "./generation.js";
 import { checkGgufFile } from "./gguf-file-check.js";
+import { checkDecoderHeader } from "./header-check/check-decoder-header.js";
 import { applyAdapters, loadAdapters } from "./lora-adapters.js";
 import { createContext, loadModel } from "./model-loading.js";
 import { modelMetadata } from "./model-metadata.js";
@@ -52,8 +53,8 @@ export interface DecoderInfo {
 }
 
 /**
- * Loads a GGUF model. Its file should have been validated before (`@sightline/weights`): here it only gets a quick look
- * before native code reads it.
+ * Loads a GGUF model. Its header is checked before native code reads it, which ends the process over some mistakes; where
+ * tensors lie in the file is left to llama.cpp and to `@sightline/weights`.
  * @throws DecoderError `bad-option`, `bad-model-file`, `bad-adapter-file`, `unsupported-model`, `model-load-failed`, and
  *   `unsupported-platform`, `library-missing` or `library-mismatch` when there is no usable llama.cpp; the signal's reason when cancelled
  */
@@ -62,6 +63,7 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
   const settings = resolveOptions(options);
   options.signal?.throwIfAborted();
   const [fileBytes, llama] = await Promise.all([checkGgufFile(ggufPath), loadLlama()]);
+  await checkDecoderHeader(ggufPath);
   options.signal?.throwIfAborted();
   const log = logOf(llama);
   const stopListening = options.logger === undefined ? () => undefined : log.listen(options.logger);
@@ -75,7 +77,7 @@ export async function loadDecoder(ggufPath: string, options: DecoderOptions = {}
     const onGpu = llama.supports_gpu_offload() && settings.gpuLayers !== 0;
     const plainAttention = plainAttentionPays(onGpu, llama.model_n_head(model), facts.info.batchTokens, contextLength * (settings.sharedCells ? settings.maxSequences : 1));
     const adapters = await loadAdapters(llama, log, model, facts.info.architecture, settings.loraAdapters);
-    context = await createContext(llama, log, model, {
+    context = await createContext(llama, log, ggufPath, model, {
       ...llama.context_default_params(),
       n_ctx: contextLength * settings.maxSequences,
       n_batch: facts.info.batchTokens,

@@ -3,7 +3,7 @@ import { DecoderError } from "./decoder-error.js";
 
 /**
  * A cheap look at a file before native code reads it: is it there, is it a GGUF of a known version, is it more than a header?
- * Counts, shapes and offsets are not checked here; `@sightline/weights` does that.
+ * What its header says is checked by checkDecoderHeader.
  * @returns the file's size in bytes
  * @throws DecoderError `bad-model-file`
  */

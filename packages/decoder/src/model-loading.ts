@@ -1,3 +1,4 @@
+import { llamaV040 as abi } from "./abi/llama-v0.4.0.js";
 import { splitModes } from "./abi/llama-v0.4.0-devices.js";
 import { DecoderError } from "./decoder-error.js";
 import {
@@ -54,6 +55,10 @@ export async function loadModel(
       () => callOnWorker(llama.model_load_from_file, zeroTerminated(file), params),
       (reason) => {
         signal?.throwIfAborted();
+        const [, architecture] = /unknown model architecture: '(.*?)'/.exec(reason) ?? [];
+        if (architecture !== undefined) {
+          return new DecoderError("unsupported-model", `loadDecoder: ${file}: llama.cpp ${abi.release} does not know the architecture ${JSON.stringify(architecture.slice(0, 40))}; take another model, or a Sightline with a newer llama.cpp`);
+        }
         return new DecoderError("model-load-failed", `loadDecoder: ${file}: llama.cpp cannot load this model: ${reason}`);
       },
     );
@@ -107,14 +112,14 @@ export async function chooseGpuLayers(
  * `llama_init_from_model` on a worker thread: the KV cache and the compute buffers.
  * @throws DecoderError `model-load-failed` with llama.cpp's words
  */
-export async function createContext(llama: Llama, log: NativeLog, model: Pointer, params: NativeParams): Promise<Pointer> {
+export async function createContext(llama: Llama, log: NativeLog, file: string, model: Pointer, params: NativeParams): Promise<Pointer> {
   return withReason(
     log,
     () => callOnWorker(llama.init_from_model, model, params),
     (reason) =>
       new DecoderError(
         "model-load-failed",
-        `loadDecoder: llama.cpp cannot create a context of ${String(params["n_ctx"])} positions for ${String(params["n_seq_max"])} sequences: ${reason}`,
+        `loadDecoder: ${file}: llama.cpp cannot create a context of ${String(params["n_ctx"])} positions for ${String(params["n_seq_max"])} sequences: ${reason}`,
       ),
   );
 }

@@ -119,6 +119,8 @@ export class Vocabulary {
       count = this.#llama.tokenize(this.#vocab, bytes, bytes.length, tokens, tokens.length, false, specials);
     }
     if (count < 0) throw new DecoderError("bad-input", `tokenize: llama.cpp cannot tokenize this text of ${bytes.length} bytes`);
+    // Some tokenizers write -1 for what they have no token for.
+    if (tokens.subarray(0, count).some((id) => id < 0)) throw new DecoderError("bad-input", "tokenize: this model has no token for a part of the text");
     return tokens.subarray(0, count);
   }
 

@@ -4,7 +4,7 @@ import { preprocess, renderViews, weightParameters, type DecodedImage, type Patc
 import { openWeights } from "@sightline/weights";
 import { GridSessions } from "./grid-sessions.js";
 import type { PlanRequest } from "./image-families/image-family.js";
-import { readImageModel, readImageParts, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
+import { namingFile, readImageModel, readImageParts, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
 
 export interface PictureToEncode {
   readonly image: DecodedImage;
@@ -144,7 +144,7 @@ export async function openImageEncoder(model: string | ImageModel, { preprocessi
     const newline = projector.newline === undefined ? undefined : await source.readFloat32(projector.newline);
     const open = (grid: PatchGrid): Promise<Session> => {
       const graph = new Graph();
-      graph.output("embeddings", projector.build(tower.build(graph, grid), grid, weightParameters(graph, source)));
+      graph.output("embeddings", namingFile("openImageEncoder", known.path, () => projector.build(tower.build(graph, grid), grid, weightParameters(graph, source))));
       return openSession(graph, { device: "cpu", ownThread: true, givesWay: true, ...options });
     };
     const sessions = new GridSessions(open, source);

@@ -163,7 +163,7 @@ export async function readImageModel(model: string, { preprocessing: style = "hu
   const { tower, projector, modelConfig, processorConfig } = await readImageParts(model, source);
   const family = imageFamilies.find(({ type }) => type === projector.type);
   if (!family) throw new SightlineError("model-mismatch", `readImageModel: ${model}: no plan for pictures of the projector ${projector.type}; known: ${imageFamilies.map(({ type }) => type).join(", ")}`);
-  const planner = family.planner({
+  const planner = namingFile("readImageModel", model, () => family.planner({
     side: tower.preprocessing.width,
     patchSize: tower.patchSize,
     preprocessing: tower.preprocessing,
@@ -173,8 +173,21 @@ export async function readImageModel(model: string, { preprocessing: style = "hu
     metadata: source.format === "gguf" ? source.metadata : new Map(),
     modelConfig,
     processorConfig,
-  });
+  }));
   return new ImageModel(model, tower, projector, family, planner);
+}
+
+/**
+ * @internal Does what depends on a file's numbers; an error that does not name the file, such as a grid that its own merging
+ * does not divide, becomes one that does.
+ */
+export function namingFile<T>(caller: string, file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof Error) || error.message.includes(file)) throw error;
+    throw new SightlineError("model-mismatch", `${caller}: ${file}: ${error.message}`, { cause: error });
+  }
 }
 
 /** @internal Tower and projector as an open file describes them. */
