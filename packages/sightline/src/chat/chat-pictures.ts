@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { decodeImage, readImageBytes, type DecodedImage, type Size } from "@sightline/vision-tower";
+import { decodeImage, readImage, type DecodedImage, type Size } from "@sightline/vision-tower";
 import type { ImageEncoder } from "../image-encoder.js";
 import type { PicturePart, PicturePlan } from "../image-model.js";
 import { EmbeddingCache } from "./embedding-cache.js";
@@ -61,16 +61,16 @@ export class ChatPictures {
   }
 
   async #open(part: ImagePart, signal: AbortSignal): Promise<Picture> {
-    const bytes = await readImageBytes(part.image, { signal });
+    const { bytes, name } = await readImage(part.image, { signal });
     const file = createHash("sha256").update(bytes).digest("hex");
     const known = this.#files.get(file);
     if (known) {
       // A Map keeps the order of insertion; the last is the most recent.
       this.#files.delete(file);
       this.#files.set(file, known);
-      return { ...known, image: () => decodeImage(bytes, { signal }) };
+      return { ...known, image: () => decodeImage(bytes, { signal, name }) };
     }
-    const image = await decodeImage(bytes, { signal });
+    const image = await decodeImage(bytes, { signal, name });
     const { width, height, data } = image;
     const seen = { size: { width, height }, sha256: createHash("sha256").update(`${width}x${height}:`).update(data).digest("hex") };
     this.#files.set(file, seen);

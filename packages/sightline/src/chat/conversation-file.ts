@@ -1,4 +1,4 @@
-import { readImageBytes } from "@sightline/vision-tower";
+import { readImage } from "@sightline/vision-tower";
 import { openSafetensors, writeSafetensors, type TensorToWrite, type WeightSource } from "@sightline/weights";
 import { z } from "zod";
 import { SightlineError } from "../sightline-error.js";
@@ -40,7 +40,7 @@ export async function writeConversation(file: string, { messages, model, rows, c
   for (const part of messages.flatMap(partsOf)) {
     if (part.type !== "image" || numbered.has(part)) continue;
     numbered.set(part, images.length);
-    images.push(await readImageBytes(part.image));
+    images.push((await readImage(part.image)).bytes);
   }
   const header = {
     model,

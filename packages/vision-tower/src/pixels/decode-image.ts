@@ -30,6 +30,8 @@ export interface DecodeImageOptions {
    * programs that decode many images and bound the memory of all together.
    */
   readonly admit?: (bytes: number) => Promise<void>;
+  /** What errors call the image; its path, or how many bytes it has, when left out. */
+  readonly name?: string;
 }
 
 const defaultMaxBytes = 64 * 2 ** 20;
@@ -59,10 +61,11 @@ const defaultMaxPixels = 64_000_000;
  * @throws ImageError with one line that names the source and what to do.
  */
 export async function decodeImage(input: ImageSource, options: DecodeImageOptions = {}): Promise<DecodedImage> {
-  const { limits = {}, signal, admit } = options;
+  const { limits = {}, signal, admit, name } = options;
   const maxBytes = limits.maxBytes ?? defaultMaxBytes;
   const maxPixels = limits.maxPixels ?? defaultMaxPixels;
-  const file = await readImageFile(input, maxBytes, signal);
+  const read = await readImageFile(input, maxBytes, signal);
+  const file = name === undefined ? read : { ...read, name };
   const format = sniffImageFormat(file.bytes);
   if (format === undefined) throw unsupported(file);
 
@@ -80,8 +83,8 @@ export async function decodeImage(input: ImageSource, options: DecodeImageOption
  * The bytes of an image file, as `decodeImage` would read them: to know a picture again without decoding it, or to keep it.
  * @throws ImageError as `decodeImage` does for what is no readable file of an allowed size
  */
-export async function readImageBytes(input: ImageSource, { limits = {}, signal }: Pick<DecodeImageOptions, "limits" | "signal"> = {}): Promise<Uint8Array> {
-  return (await readImageFile(input, limits.maxBytes ?? defaultMaxBytes, signal)).bytes;
+export function readImage(input: ImageSource, { limits = {}, signal }: Pick<DecodeImageOptions, "limits" | "signal"> = {}): Promise<ImageFile> {
+  return readImageFile(input, limits.maxBytes ?? defaultMaxBytes, signal);
 }
 
 /** What sharp is told to open; the same for the header and the pixels, so that both judge the file alike. */
