@@ -30,7 +30,7 @@ const packagesOfPlatform: Readonly<Record<string, readonly string[]>> = {
 export async function locateLlama(
   wanted: { readonly release: string; readonly packageVersion: string },
   platform: string = `${process.platform}-${process.arch}`,
-  binsDirectoryOf: (packageName: string) => Promise<string | undefined> = installedBinsDirectory,
+  binsDirectoryOf: (packageName: string, packageVersion: string) => Promise<string | undefined> = installedBinsDirectory,
 ): Promise<LlamaFiles[]> {
   const folders = packagesOfPlatform[platform];
   if (folders === undefined) {
@@ -45,7 +45,7 @@ export async function locateLlama(
   const rejected: string[] = [];
   for (const folder of folders) {
     const packageName = `@node-llama-cpp/${folder}`;
-    const bins = await binsDirectoryOf(packageName);
+    const bins = await binsDirectoryOf(packageName, wanted.packageVersion);
     if (bins === undefined) continue;
     const files = await inspectPackage(packageName, bins, wanted.release);
     if (typeof files === "string") rejected.push(files);
@@ -58,13 +58,13 @@ export async function locateLlama(
   throw new DecoderError("library-missing", `loadDecoder: llama.cpp is not installed: expected the package ${plainPackage}; run: ${install}`);
 }
 
-async function installedBinsDirectory(packageName: string): Promise<string | undefined> {
+async function installedBinsDirectory(packageName: string, packageVersion: string): Promise<string | undefined> {
   try {
     const module: { getBinsDir?: () => { binsDir: string } } = await import(packageName);
     return module.getBinsDir?.().binsDir;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return undefined;
-    throw new DecoderError("library-missing", `loadDecoder: ${packageName} is installed but broken; install it again`, { cause: error });
+    throw new DecoderError("library-missing", `loadDecoder: ${packageName} is installed but broken; install it again: npm install --force ${packageName}@${packageVersion}`, { cause: error });
   }
 }
 

@@ -159,7 +159,7 @@ async function openFirst(): Promise<Llama> {
   }
   throw new DecoderError(
     "library-missing",
-    `loadDecoder: the libraries of ${builds.map((files) => files.packageName).join(", ")} do not load: ${failures.map(String).join("; ")}`,
+    `loadDecoder: the libraries of ${builds.map((files) => files.packageName).join(", ")} do not load: ${failures.map((failure) => String(failure).replaceAll(/\s+/g, " ")).join("; ")}; install again: npm install --force ${builds.at(-1)?.packageName}@${abi.packageVersion}`,
     { cause: failures[0] },
   );
 }

@@ -131,10 +131,10 @@ describe("loadDecoder refuses", () => {
     });
   });
 
-  it("an architecture that llama.cpp does not know, with llama.cpp's words", async () => {
+  it("an architecture that llama.cpp does not know, naming both", async () => {
     const unknown = at("unknown.gguf");
     await writeTinyModel(unknown, { tweak: (metadata) => metadata.set("general.architecture", { type: "string", value: "palaver" }) });
-    await expect(loadDecoder(unknown)).rejects.toMatchObject({ code: "model-load-failed", message: expect.stringContaining("palaver") });
+    await expect(loadDecoder(unknown)).rejects.toMatchObject({ code: "unsupported-model", message: expect.stringMatching(/unknown\.gguf: llama\.cpp v0\.4\.0 does not know the architecture "palaver"; take another model, or a Sightline with a newer llama\.cpp/) });
   });
 
   it("a model without a tokenizer", async () => {

@@ -42,6 +42,8 @@ function checkCounts(values: HeaderValues, fail: Fail): void {
   if (!(blocks >= 1 && blocks <= limits.blocks)) throw fail(`${architecture}.block_count: expected 1 to ${limits.blocks}, got ${blocks}`);
   const predicting = number("nextn_predict_layers") ?? 0;
   if (predicting >= blocks) throw fail(`${architecture}.nextn_predict_layers: expected fewer than the ${blocks} blocks, got ${predicting}`);
+  const levels = number("n_deepstack_layers") ?? 0;
+  if (levels > blocks) throw fail(`${architecture}.n_deepstack_layers: expected at most the ${blocks} blocks, got ${levels}`);
   const experts = number("expert_count") ?? 0;
   if (experts > limits.experts) throw fail(`${architecture}.expert_count: expected at most ${limits.experts}, got ${experts}`);
   if (experts === 0 && expertsNeeded.has(architecture)) throw fail(`${architecture}.expert_count: expected some experts, got none`);

@@ -16,8 +16,8 @@ export function checkTokenizer({ values, arrays }: GgufHeader, fail: Fail, unsup
   const known = new Set<string>();
   let id = 0;
   for (const token of tokens.byteStrings()) {
-    // As llama.cpp names empty ones.
-    const spelling = token === "" ? `[EMPTY_${id}]` : token;
+    // llama.cpp reads up to the first zero byte, and names empty ones.
+    const spelling = token.split("\0", 1)[0] || `[EMPTY_${id}]`;
     if (known.has(spelling)) throw fail(`tokenizer.ggml.tokens: expected each token once, got ${JSON.stringify(spelling.slice(0, 40))} a second time at ${id}`);
     known.add(spelling);
     id++;
