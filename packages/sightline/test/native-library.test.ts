@@ -9,7 +9,8 @@ const repository = fileURLToPath(new URL("../../..", import.meta.url));
 const installed = path.join(repository, "node_modules");
 const scope = "@node-llama-cpp";
 /** What is installed here for this machine. */
-const platform = { "linux-x64": "linux-x64", "linux-arm64": "linux-arm64", "darwin-arm64": "mac-arm64-metal", "darwin-x64": "mac-x64", "win32-x64": "win-x64", "win32-arm64": "win-arm64" }[`${process.platform}-${process.arch}`] as string;
+const platforms: Readonly<Record<string, string>> = { "linux-x64": "linux-x64", "linux-arm64": "linux-arm64", "darwin-arm64": "mac-arm64-metal", "darwin-x64": "mac-x64", "win32-x64": "win-x64", "win32-arm64": "win-arm64" };
+const platform = platforms[`${process.platform}-${process.arch}`] as string;
 const command = `npm install ${scope}/${platform}@3.21.1`;
 
 let folder: string;
