@@ -13,6 +13,7 @@ interface ServerBenchOptions {
   readonly rounds: number;
   readonly tokens: number;
   readonly threads: number;
+  readonly precision: "float32" | "int8" | "auto";
 }
 
 /** One side of the comparison. Both are asked in the same words for the same number of tokens. */
@@ -38,6 +39,7 @@ export function llamaServerBench(): Command {
     .option("--rounds <n>", "new pictures a side; the median counts", Number, 3)
     .option("--tokens <n>", "length of an answer where speed is counted", Number, 96)
     .option("--threads <n>", "threads of either side", Number, 2)
+    .option("--precision <name>", "of this kit's tower; the server has the file's", "float32")
     .action(async (options: ServerBenchOptions) => {
       const result: Record<string, unknown> = {};
       // One after the other, each alone on the machine.
@@ -93,8 +95,8 @@ async function picture(seed: number): Promise<Uint8Array> {
   return new Uint8Array(await sharp(data, { raw: { width: side, height: side, channels: 3 } }).png().toBuffer());
 }
 
-async function inProcess({ mmproj, decoder, threads }: ServerBenchOptions): Promise<Peer> {
-  const chat = await loadVisionChat({ mmproj, decoder }, { threads, conversations, contextLength: 4096 });
+async function inProcess({ mmproj, decoder, threads, precision }: ServerBenchOptions): Promise<Peer> {
+  const chat = await loadVisionChat({ mmproj, decoder }, { threads, precision, conversations, contextLength: 4096 });
   return {
     answer: async (messages, maxTokens) => (await chat.stream({ messages, maxTokens, ignoreEnd: true, sampling: { temperature: 0 } }).result).text,
     [Symbol.asyncDispose]: () => chat[Symbol.asyncDispose](),

@@ -32,8 +32,9 @@ async function writeMmproj({ out, width, variant }: { readonly out: string; read
       const renamed = ggufName(name);
       if (renamed !== undefined) tensors.push({ name: renamed, dtype: "F32", shape, data: () => source.readFloat32(name) });
     }
-    const ones = (name: string, shape: readonly number[], value: number): TensorToWrite => ({ name, dtype: "F32", shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
-    tensors.push(ones("mm.0.weight", [width, config.width], 1 / config.width), ones("mm.0.bias", [width], 0), ones("mm.2.weight", [width, width], 1 / width), ones("mm.2.bias", [width], 0));
+    // Any values will do that keep rows apart: int8 is held to their direction.
+    const spread = (name: string, shape: readonly number[], scale: number): TensorToWrite => ({ name, dtype: "F32", shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => scale * ((Math.imul(i + 1, 2654435761) >>> 0) / 2 ** 31 - 1)) });
+    tensors.push(spread("mm.0.weight", [width, config.width], config.width ** -0.5), spread("mm.0.bias", [width], 0.1), spread("mm.2.weight", [width, width], width ** -0.5), spread("mm.2.bias", [width], 0.1));
     const u32 = (value: number): GgufValue => ({ type: "uint32", value });
     const f32 = (value: number): GgufValue => ({ type: "float32", value });
     const halves: GgufValue = { type: "array", of: "float32", value: [0.5, 0.5, 0.5] };

@@ -5,6 +5,7 @@ import type { DecodedImage } from "@sightline/vision-tower";
 import { writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openImageEncoder } from "../src/image-encoder.js";
+import { findModelFiles } from "../src/index.js";
 
 const [width, mlpWidth, outputWidth, imageSize, patchSize] = [8, 12, 5, 12, 4] as const;
 const u32 = (value: number): GgufValue => ({ type: "uint32", value });
@@ -107,5 +108,20 @@ describe("openImageEncoder", () => {
     await encoder[Symbol.asyncDispose]();
     expect((await encoding).rows[0]).toHaveLength(9 * outputWidth);
     await expect(encoder.encodeViews([picture(3)])).rejects.toThrow(/disposed/);
+  });
+
+  it("in int8 gives rows close to float32's, and not the same", async () => {
+    const { mmproj: mini } = await findModelFiles("mini");
+    await using exact = await openImageEncoder(mini, { threads: 1 });
+    await using int8 = await openImageEncoder(mini, { threads: 1, precision: "int8" });
+    const [own = new Float32Array()] = (await int8.encodeViews([picture(7)])).rows;
+    const [wanted = new Float32Array()] = (await exact.encodeViews([picture(7)])).rows;
+    const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+    expect(dot(own, wanted) / Math.sqrt(dot(own, own) * dot(wanted, wanted))).toBeGreaterThan(0.98);
+    expect(own).not.toEqual(wanted);
+  });
+
+  it("refuses int8 on another device than the CPU", async () => {
+    await expect(openImageEncoder(await mmproj("mlp", llava(width)), { precision: "int8", device: "cuda" })).rejects.toThrow('openImageEncoder: expected precision "float32" or "auto" for a tower of any resolution or on device cuda, got "int8"');
   });
 });

@@ -16,7 +16,7 @@ export { TowerDisposedError, VisionTower, type EncodeOptions, type ImageEmbeddin
 export { imageLibrary } from "./pixels/image-library.js";
 export { openCheckpoint } from "./families/open-checkpoint.js";
 export { openVision } from "./precision/open-vision.js";
-export type { OpenedTower } from "./precision/open-int8.js";
+export { openInt8, type OpenedTower } from "./precision/open-int8.js";
 export { calibrationImages } from "./precision/calibration-images.js";
 export type { Precision, PrecisionReport } from "./precision/precision.js";
 export type { OnnxVariant } from "./hub-onnx/onnx-files.js";

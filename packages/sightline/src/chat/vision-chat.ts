@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogprob, type GenerateOptions } from "@sightline/decoder";
 import type { Device } from "@sightline/graph";
 import { openWeights } from "@sightline/weights";
-import { openImageEncoder, type ImageEncoder } from "../image-encoder.js";
+import { openImageEncoder, type ImageEncoder, type ImageEncoderOptions } from "../image-encoder.js";
 import { readImageModel, type ImageModelOptions } from "../image-model.js";
 import { findModelFiles, type ModelFiles, type ModelPaths } from "../models/model-files.js";
 import { fingerprintOf } from "../models/fingerprint.js";
@@ -20,6 +20,8 @@ import { checkMessages, checkQuestion, type ChatMessage } from "./messages.js";
 export interface VisionChatOptions extends ImageModelOptions {
   /** Where the tower runs; the CPU when left out. */
   readonly device?: Device;
+  /** Of the tower: see ImageEncoderOptions. "float32" when left out. */
+  readonly precision?: NonNullable<ImageEncoderOptions["precision"]>;
   /** Threads of the tower and of the decoder; chosen by each when left out. */
   readonly threads?: number;
   /** Layers of the decoder on a GPU; "auto": as many as its free memory holds. */
@@ -218,16 +220,16 @@ export class VisionChat implements AsyncDisposable {
  */
 export async function loadVisionChat(model: string | ModelPaths = "mini", options: VisionChatOptions = {}): Promise<VisionChat> {
   const started = performance.now();
-  const { device = "cpu", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
+  const { device = "cpu", precision = "float32", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
   const files = await findModelFiles(model);
   const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
   await checkModelPair(files, imageModel);
   const sizes = await chatSizes(imageModel, files.decoder);
-  const encoderFingerprint = `${await fingerprintOf(files.mmproj)}, ${preprocessing ?? "huggingface"}`;
+  const encoderFingerprint = `${await fingerprintOf(files.mmproj)}, ${preprocessing ?? "huggingface"}, ${precision}`;
   const fingerprint = `${encoderFingerprint}; ${await fingerprintOf(files.decoder)}; ${JSON.stringify(options.decoder ?? {})}`;
   const store = embeddingStore && new EmbeddingStore(embeddingStore, encoderFingerprint);
   signal?.throwIfAborted();
-  const tower = openImageEncoder(imageModel, { device, ...(threads === undefined ? {} : { threads }) });
+  const tower = openImageEncoder(imageModel, { device, precision, ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
     batchTokens: sizes.batchTokens,
     ...options.decoder,

@@ -2,7 +2,7 @@ import type { TensorValue } from "@sightline/graph";
 
 type Outputs = Readonly<Record<string, TensorValue>>;
 
-/** The least cosine between rows of two outputs, for pooled embeddings and for patch tokens. */
+/** The least cosine between rows of two outputs, for pooled embeddings and for whatever else there is: patch tokens, or rows of a projector. */
 export interface Agreement {
   readonly pooled: number;
   readonly patch: number;
@@ -18,7 +18,8 @@ export function agreementOf(exact: readonly Outputs[], other: readonly Outputs[]
       // A tower without a pooling head has patch tokens alone.
       return values ? Math.min(lowest, leastRowCosine(values, other[i]?.[name] as TensorValue)) : lowest;
     }, 1);
-  return { pooled: least("pooled"), patch: least("patchTokens") };
+  const others = Object.keys(exact[0] ?? {}).filter((name) => name !== "pooled");
+  return { pooled: least("pooled"), patch: Math.min(1, ...others.map(least)) };
 }
 
 function leastRowCosine(a: TensorValue, b: TensorValue): number {
