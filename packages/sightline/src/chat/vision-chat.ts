@@ -39,7 +39,7 @@ export interface VisionChatOptions extends ImageModelOptions {
   /** Keeps the rows of pictures on disk, so that one that was seen in an earlier run is not encoded again. */
   readonly embeddingStore?: EmbeddingStoreOptions;
   /** What else the decoder is loaded with. */
-  readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
+  readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "sharedCells" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
   readonly onProgress?: (event: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -232,6 +232,8 @@ export async function loadVisionChat(model: string | ModelPaths = "mini", option
   const tower = openImageEncoder(imageModel, { device, precision, ...(threads === undefined ? {} : { threads }) });
   const decoder = loadDecoder(files.decoder, {
     batchTokens: sizes.batchTokens,
+    // In a shared pool every token's attention passes over the pictures of idle neighbours: a tenth of Gemma 3 270M's speed.
+    sharedCells: false,
     ...options.decoder,
     contextLength: options.contextLength ?? sizes.contextLength,
     ...(threads === undefined ? {} : { threads }),
