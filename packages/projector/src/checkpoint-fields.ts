@@ -3,7 +3,7 @@ import { ProjectorError } from "./projector-error.js";
 import type { CheckpointConfig } from "./projector-family.js";
 
 /** A field of config.json by its path, `vision_config.patch_size`; `undefined` where there is none. */
-export function fieldAt(config: CheckpointConfig, path: string): unknown {
+export function fieldAt(config: unknown, path: string): unknown {
   return path.split(".").reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined), config);
 }
 

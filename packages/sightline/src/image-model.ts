@@ -4,6 +4,7 @@ import { checkpointTower, mmprojTower, type GridTower, type ImagePlan, type Imag
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { imageFamilies } from "./image-families/families.js";
 import type { ImageFamily, PlanRequest, Planner } from "./image-families/image-family.js";
+import { joinRows } from "./join-rows.js";
 import { SightlineError } from "./sightline-error.js";
 
 export interface ImageModelOptions {
@@ -111,11 +112,9 @@ export class ImageModel {
       if (part.type === "text") return part;
       if (part.type === "view") return this.#rows(views[part.view] as Float32Array, this.patches(plan, part.view));
       if (!newline) throw new SightlineError("model-mismatch", `ImageModel.parts: ${this.path}: the plan joins tiles with newlines, but the file holds none`);
-      if (part.type === "view-newline") return this.#rows(Float32Array.from([...(views[part.view] as Float32Array), ...newline]), undefined);
+      if (part.type === "view-newline") return this.#rows(joinRows([views[part.view] as Float32Array, newline]), undefined);
       const tiles = views.slice(part.overview, part.overview + 1 + part.rows * part.columns);
-      const joined = new Float32Array(tiles.reduce((sum, tile) => sum + tile.length, 0));
-      tiles.reduce((at, tile) => (joined.set(tile, at), at + tile.length), 0);
-      return this.#rows(packAnyresRows(joined, this.#anyres(plan, part), newline), undefined);
+      return this.#rows(packAnyresRows(joinRows(tiles), this.#anyres(plan, part), newline), undefined);
     });
   }
 
@@ -158,9 +157,13 @@ function sizeOf({ image }: PicturePlan, view: ImageView): Size {
  * Reads the headers of an mmproj GGUF, or of a Hugging Face directory of a vision-language model.
  * @throws WeightsError, ConfigError or ProjectorError naming what does not fit; SightlineError for settings that make no sense
  */
-export async function readImageModel(model: string, { preprocessing: style = "huggingface", panAndScan }: ImageModelOptions = {}): Promise<ImageModel> {
+export async function readImageModel(model: string, options: ImageModelOptions = {}): Promise<ImageModel> {
   await using source = await openWeights(model);
-  const { tower, projector, modelConfig, processorConfig } = await readImageParts(model, source);
+  return imageModelOf(model, source, await readImageParts(model, source), options);
+}
+
+/** @internal The same, of an open file. */
+export function imageModelOf(model: string, source: WeightSource, { tower, projector, modelConfig, processorConfig }: ImageParts, { preprocessing: style = "huggingface", panAndScan }: ImageModelOptions = {}): ImageModel {
   const family = imageFamilies.find(({ type }) => type === projector.type);
   if (!family) throw new SightlineError("model-mismatch", `readImageModel: ${model}: no plan for pictures of the projector ${projector.type}; known: ${imageFamilies.map(({ type }) => type).join(", ")}`);
   const planner = namingFile("readImageModel", model, () => family.planner({
@@ -190,8 +193,16 @@ export function namingFile<T>(caller: string, file: string, make: () => T): T {
   }
 }
 
-/** @internal Tower and projector as an open file describes them. */
-export async function readImageParts(model: string, source: WeightSource): Promise<{ readonly tower: GridTower; readonly projector: Projector; readonly modelConfig?: unknown; readonly processorConfig?: unknown }> {
+/** @internal Tower and projector as an open file describes them, and a checkpoint's own settings. */
+export interface ImageParts {
+  readonly tower: GridTower;
+  readonly projector: Projector;
+  readonly modelConfig?: unknown;
+  readonly processorConfig?: unknown;
+}
+
+/** @internal Reads them. */
+export async function readImageParts(model: string, source: WeightSource): Promise<ImageParts> {
   if (!(await stat(model)).isDirectory()) return { tower: mmprojTower(source), projector: projectorFromMmproj(source) };
   const tower = await checkpointTower(model, source);
   return { tower, projector: projectorFromCheckpoint(source, tower.modelConfig), modelConfig: tower.modelConfig, processorConfig: tower.processorConfig };

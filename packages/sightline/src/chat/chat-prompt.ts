@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Decoder, Segment } from "@sightline/decoder";
+import { joinRows } from "../join-rows.js";
 import { SightlineError } from "../sightline-error.js";
 import type { ImageModel, PicturePart } from "../image-model.js";
 import { chatMlTemplate, layOutPrompt, type PromptPiece } from "./chat-template.js";
@@ -105,10 +106,8 @@ export function draftPrefix(messages: readonly ChatMessage[], pictures: Readonly
     length: imageTokens + tokens.length,
     async segments(rows) {
       const blocks = [...rows.flat().flatMap((part) => (part.type === "rows" ? [part.embeddings] : [])), await tokenRows(tokens)];
-      const embeddings = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
-      blocks.reduce((at, block) => (embeddings.set(block, at), at + block.length), 0);
       const id = createHash("sha256").update(JSON.stringify([planned.map(({ key }) => key), [...tokens]])).digest("hex");
-      return [{ type: "embeddings", embeddings, id, attention: "non-causal" }];
+      return [{ type: "embeddings", embeddings: joinRows(blocks), id, attention: "non-causal" }];
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { DecoderOptions } from "@sightline/decoder";
-import { openWeights } from "@sightline/weights";
+import type { MetadataValue } from "@sightline/weights";
 import type { ImageModel } from "../image-model.js";
 
 /** Rows of text that every context and every one-piece prompt has room for beside pictures. */
@@ -11,10 +11,10 @@ const longestUnasked = 16_384;
 /**
  * How long a context and how large a batch the decoder needs for the model's pictures: two of the largest and text, and
  * whatever must be decoded in one piece; no longer than the decoder was trained with.
+ * @param decoder the metadata of its GGUF
  */
-export async function chatSizes(model: ImageModel, decoderPath: string): Promise<Required<Pick<DecoderOptions, "contextLength" | "batchTokens">>> {
-  await using decoder = await openWeights(decoderPath);
-  const trained = decoder.metadata.get(`${String(decoder.metadata.get("general.architecture"))}.context_length`);
+export function chatSizes(model: ImageModel, decoder: ReadonlyMap<string, MetadataValue>): Required<Pick<DecoderOptions, "contextLength" | "batchTokens">> {
+  const trained = decoder.get(`${String(decoder.get("general.architecture"))}.context_length`);
   const wanted = Math.max(4096, Math.min(2 * model.mostTokens + room.context, longestUnasked));
   const contextLength = typeof trained === "number" && trained >= 1 ? Math.min(trained, wanted) : wanted;
   const block = model.mostTokensAtOnce + (model.family.prompt === "prefix" ? room.block : 0);

@@ -3,10 +3,10 @@ import { loadDecoder, type Decoder, type DecoderOptions, type GeneratedTokenLogp
 import type { Device } from "@sightline/graph";
 import { openWeights } from "@sightline/weights";
 import { openImageEncoder, type ImageEncoder, type ImageEncoderOptions } from "../image-encoder.js";
-import { readImageModel, type ImageModelOptions } from "../image-model.js";
+import { readImageModel, type ImageModel, type ImageModelOptions } from "../image-model.js";
 import { findModelFiles, type ModelFiles, type ModelPaths } from "../models/model-files.js";
 import { fingerprintOf } from "../models/fingerprint.js";
-import { checkModelPair } from "../models/model-pair.js";
+import { checkPairOf } from "../models/model-pair.js";
 import { SightlineError } from "../sightline-error.js";
 import { ChatPictures, rowsOf } from "./chat-pictures.js";
 import { draftChat, draftPrefix, type DraftPrompt } from "./chat-prompt.js";
@@ -212,6 +212,13 @@ export class VisionChat implements AsyncDisposable {
   }
 }
 
+/** Checks the decoder's header, and sizes its context and batches by the pictures. */
+async function sizesOfPair(files: ModelFiles, imageModel: ImageModel): Promise<ReturnType<typeof chatSizes>> {
+  await using header = await openWeights(files.decoder);
+  checkPairOf(files, header, imageModel);
+  return chatSizes(imageModel, header.metadata);
+}
+
 /**
  * Loads a vision-language model: `mini`, a directory with a decoder's GGUF and either `mmproj*.gguf` or the Hugging Face
  * checkpoint of tower and projector, or the two named one by one.
@@ -223,8 +230,7 @@ export async function loadVisionChat(model: string | ModelPaths = "mini", option
   const { device = "cpu", precision = "float32", threads, gpuLayers, conversations, preprocessing, panAndScan, embeddingStore, signal, onProgress } = options;
   const files = await findModelFiles(model);
   const imageModel = await readImageModel(files.mmproj, { ...(preprocessing ? { preprocessing } : {}), ...(panAndScan ? { panAndScan } : {}) });
-  await checkModelPair(files, imageModel);
-  const sizes = await chatSizes(imageModel, files.decoder);
+  const sizes = await sizesOfPair(files, imageModel);
   const encoderFingerprint = `${await fingerprintOf(files.mmproj)}, ${preprocessing ?? "huggingface"}, ${precision}`;
   const fingerprint = `${encoderFingerprint}; ${await fingerprintOf(files.decoder)}; ${JSON.stringify(options.decoder ?? {})}`;
   const store = embeddingStore && new EmbeddingStore(embeddingStore, encoderFingerprint);

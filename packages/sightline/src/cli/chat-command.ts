@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { GenerateOptions, JsonSchema } from "@sightline/decoder";
 import { loadVisionChat, type VisionChat, type VisionChatOptions } from "../chat/vision-chat.js";
 import type { ChatMessage } from "../chat/messages.js";
+import { defined } from "../defined.js";
 import type { Detail } from "../image-families/image-family.js";
 import type { ChatRequest } from "../chat/vision-chat.js";
 import { chatLoop } from "./chat-loop.js";
@@ -120,11 +121,6 @@ function loadOptions(options: ChatOptions): VisionChatOptions {
     ...(embeddingStore === undefined ? {} : { embeddingStore: { directory: embeddingStore } }),
     decoder,
   };
-}
-
-/** An object without the fields that nobody gave. */
-function defined<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
 }
 
 async function readText(file: string): Promise<string> {

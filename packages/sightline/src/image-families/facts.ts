@@ -1,3 +1,4 @@
+import { fieldAt } from "@sightline/projector";
 import { SightlineError } from "../sightline-error.js";
 import type { PreparationFacts } from "./image-family.js";
 
@@ -17,8 +18,4 @@ export function processorField({ processorConfig }: PreparationFacts, path: stri
 /** A field of config.json by its path. */
 export function modelField({ modelConfig }: PreparationFacts, path: string): unknown {
   return fieldAt(modelConfig, path);
-}
-
-function fieldAt(config: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined), config);
 }

@@ -1,4 +1,5 @@
 import type { WeightSource } from "@sightline/weights";
+import { defined } from "../defined.js";
 import { dimension, elements, perBlock, storedWeights } from "./header-numbers.js";
 import type { DecoderDescription } from "./model-description.js";
 import { decoderInputWidth } from "./model-pair.js";
@@ -34,9 +35,4 @@ export function describeDecoder(source: WeightSource): DecoderDescription {
     }),
     chatTemplate: typeof metadata.get("tokenizer.chat_template") === "string",
   };
-}
-
-/** The fields that have a value. */
-export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

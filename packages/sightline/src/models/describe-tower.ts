@@ -2,8 +2,8 @@ import path from "node:path";
 import { Graph } from "@sightline/graph";
 import { loadSiglip2Config, loadSiglipConfig, weightParameters } from "@sightline/vision-tower";
 import type { MetadataValue, TensorInfo, WeightSource } from "@sightline/weights";
-import { ImageModel, readImageModel, readImageParts } from "../image-model.js";
-import { defined } from "./describe-decoder.js";
+import { defined } from "../defined.js";
+import { imageModelOf, readImageParts, type ImageModel } from "../image-model.js";
 import { dimension, elements, storedWeights } from "./header-numbers.js";
 import type { ProjectorDescription, TowerDescription } from "./model-description.js";
 
@@ -94,10 +94,11 @@ interface GraphFacts {
 /** Builds the graph without its weights: what it would hold, or why it cannot be built. */
 async function describeGraph(where: string, source: WeightSource): Promise<GraphFacts> {
   try {
-    const { tower, projector } = await readImageParts(where, source);
+    const parts = await readImageParts(where, source);
+    const { tower, projector } = parts;
     const graph = new Graph();
     projector.build(tower.build(graph, tower.trainedGrid), tower.trainedGrid, weightParameters(graph, source));
-    return { model: await readImageModel(where), bytes: graph.weights.reduce((sum, { data }) => sum + data.byteLength, 0) };
+    return { model: imageModelOf(where, source, parts), bytes: graph.weights.reduce((sum, { data }) => sum + data.byteLength, 0) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }

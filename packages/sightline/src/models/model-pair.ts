@@ -39,8 +39,13 @@ export async function checkModelFiles({ mmproj, decoder }: Pick<ModelFiles, "mmp
  *   is if it is no decoder
  */
 export async function checkModelPair(files: Pick<ModelFiles, "mmproj" | "decoder">, imageModel: Pick<ImageModel, "width">): Promise<void> {
-  const bad = (problem: string): SightlineError => new SightlineError("model-mismatch", `checkModelPair: ${problem}`);
   await using decoder = await openWeights(files.decoder);
+  checkPairOf(files, decoder, imageModel);
+}
+
+/** @internal The same, of a decoder's file that is open. */
+export function checkPairOf(files: Pick<ModelFiles, "mmproj" | "decoder">, decoder: WeightSource, imageModel: Pick<ImageModel, "width">): void {
+  const bad = (problem: string): SightlineError => new SightlineError("model-mismatch", `checkModelPair: ${problem}`);
   const kind = ggufKind(decoder);
   if (kind.kind !== "decoder") throw bad(mistaken("a decoder", files.decoder, kind));
   const width = decoderInputWidth(decoder.metadata);
