@@ -33,3 +33,5 @@ export { readFolderPairs } from "./data/folder-pairs.js";
 export { webDatasetPairs, type ShardMember, type WebDatasetOptions } from "./data/webdataset-pairs.js";
 export { pairBatches, type ChosenPair, type DataBatch, type DataPosition, type PairBatchOptions } from "./data/pair-batches.js";
 export { shuffledShards, type ShardShuffleOptions } from "./data/shuffled-shards.js";
+export type { CheckpointSaved, EvalEnd, StepEnd, TrainingEvent } from "./trainer/training-event.js";
+export type { StepFigures, TrainingStep } from "./trainer/training-step.js";
