@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { chatBench } from "./chat-bench.js";
 import { llamaServerBench } from "./llama-server-bench.js";
+import { finetuneBench } from "./finetune-bench.js";
 import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
@@ -14,6 +15,7 @@ await new Command("bench")
   .addCommand(chatBench())
   .addCommand(llamaServerBench())
   .addCommand(rivalsBench())
+  .addCommand(finetuneBench())
   .addCommand(lossBench())
   .addCommand(mmprojCommand())
   .addCommand(throughputBench())

@@ -35,3 +35,11 @@ export { pairBatches, type ChosenPair, type DataBatch, type DataPosition, type P
 export { shuffledShards, type ShardShuffleOptions } from "./data/shuffled-shards.js";
 export type { CheckpointSaved, EvalEnd, StepEnd, TrainingEvent } from "./trainer/training-event.js";
 export type { StepFigures, TrainingStep } from "./trainer/training-step.js";
+export type { Parameter, TwoTowers } from "./pair-steps/two-towers.js";
+export type { PairObjective } from "./pair-steps/pair-objective.js";
+export type { PairStepBatch } from "./pair-steps/pair-step-batch.js";
+export { DirectPairStep, type DirectPairOptions } from "./pair-steps/direct-pair-step.js";
+export { CachedPairStep, type BatchLoss, type CachedPairStepOptions } from "./pair-steps/cached-pair-step.js";
+export { train, type CheckpointOptions, type TrainingBatch, type TrainOptions } from "./trainer/train.js";
+export { CheckpointFolder, type CheckpointFolderOptions } from "./trainer/checkpoint-folder.js";
+export { loadRunState, saveRunState, type BestSoFar, type RunState } from "./trainer/run-state.js";

@@ -19,3 +19,4 @@ export { diagnose, type Diagnosis } from "./doctor/diagnosis.js";
 export type { Machine } from "./doctor/machine.js";
 export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, RuntimeFacts } from "./doctor/probe.js";
 export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";
+export { siglipTowers } from "./finetune/training-towers.js";

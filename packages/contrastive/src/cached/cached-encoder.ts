@@ -1,6 +1,7 @@
 import { elementCount, grad, mul, openSession, reduceSum, type Graph, type Session, type SessionOptions, type Tensor, type TensorValue } from "@sightline/graph";
 import { ParameterSet } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";
+import { paddedRows } from "./padded-rows.js";
 
 /** An encoder for a chunk of C rows (images, or texts). */
 export interface EncoderGraph {
@@ -129,7 +130,7 @@ export class CachedEncoder implements AsyncDisposable {
     return Object.fromEntries(
       Object.entries(rows).map(([name, value]) => {
         const wanted = this.#inputs.get(name)?.shape[0];
-        return [name, typeof wanted === "number" && (value.shape[0] ?? 0) < wanted ? padded(value, wanted) : value];
+        return [name, typeof wanted === "number" ? paddedRows(value, wanted) : value];
       }),
     );
   }
@@ -144,17 +145,6 @@ function withBackward({ graph, embeddings, parameters }: EncoderGraph): Graph {
   const gradients = grad(reduceSum(mul(embeddings, gradient)), [...parameters.values()]);
   [...parameters.keys()].forEach((name, i) => graph.output(`grad ${name}`, gradients[i] as Tensor));
   return graph;
-}
-
-/** A value with copies of its last row, up to `count` rows. */
-function padded({ dtype, shape, data }: TensorValue, count: number): TensorValue {
-  const rows = shape[0] ?? 0;
-  if (rows === 0) throw new TrainingError("CachedEncoder: expected at least one row, got none");
-  const width = data.length / rows;
-  const filled = new (data.constructor as new (length: number) => Float32Array)(count * width);
-  filled.set(data as Float32Array);
-  for (let row = rows; row < count; row++) filled.copyWithin(row * width, (rows - 1) * width, rows * width);
-  return { dtype, shape: [count, ...shape.slice(1)], data: filled };
 }
 
 function addTo(sum: Float32Array, values: Float32Array): void {

@@ -12,8 +12,8 @@ export interface CachedPairOptions extends SessionOptions {
   readonly texts: () => EncoderGraph;
   /** `ChunkedSigmoidLoss`, `sigmoidPairLoss`, `softmaxPairLoss` or another. */
   readonly loss: PairLoss;
-  /** t' and b where they stay as they are; parameters `logit_scale` and `logit_bias` when left out. */
-  readonly fixedTemperature?: Temperature;
+  /** t' and b where they stay as they are; what is left out is a parameter, `logit_scale` or `logit_bias`. */
+  readonly fixedTemperature?: Partial<Temperature>;
 }
 
 /** A batch of any size. */
@@ -41,7 +41,7 @@ export class CachedPairSession implements AsyncDisposable {
   readonly #options: CachedPairOptions;
 
   private constructor(images: CachedEncoder, texts: CachedEncoder, options: CachedPairOptions) {
-    const temperature = options.fixedTemperature ? [] : (["logit_scale", "logit_bias"] as const).map((name) => [name, [1]] as const);
+    const temperature = trainedTemperature(options.fixedTemperature).map((name) => [name, [1]] as const);
     this.parameters = new ParameterSet(new Map([...images.shapes, ...texts.shapes, ...temperature]));
     this.gradients = new Float32Array(this.parameters.values.length);
     this.#images = images;
@@ -78,10 +78,8 @@ export class CachedPairSession implements AsyncDisposable {
     this.gradients.fill(0);
     await this.#images.backward(this.parameters, images, result.imageGradients, this.gradients, signal);
     await this.#texts.backward(this.parameters, texts, result.textGradients, this.gradients, signal);
-    if (!this.#options.fixedTemperature) {
-      this.parameters.view(this.gradients, "logit_scale")[0] = result.logitScaleGradient;
-      this.parameters.view(this.gradients, "logit_bias")[0] = result.logitBiasGradient;
-    }
+    const temperatureGradients = { logit_scale: result.logitScaleGradient, logit_bias: result.logitBiasGradient };
+    for (const name of trainedTemperature(this.#options.fixedTemperature)) this.parameters.view(this.gradients, name)[0] = temperatureGradients[name];
     const { loss, meanPositiveLogit, meanNegativeLogit } = result;
     return { loss, meanPositiveLogit, meanNegativeLogit };
   }
@@ -91,10 +89,21 @@ export class CachedPairSession implements AsyncDisposable {
     await this.#texts[Symbol.asyncDispose]();
   }
 
+  /** Embeddings of any number of rows under the present parameters. */
+  embed(tower: "image" | "text", source: RowSource, signal?: AbortSignal): Promise<Float32Array> {
+    return (tower === "image" ? this.#images : this.#texts).embed(this.parameters, source, signal);
+  }
+
   #temperature(): Temperature {
-    return this.#options.fixedTemperature ?? {
-      logitScale: this.parameters.get("logit_scale")[0] as number,
-      logitBias: this.parameters.get("logit_bias")[0] as number,
+    const { logitScale, logitBias } = this.#options.fixedTemperature ?? {};
+    return {
+      logitScale: logitScale ?? (this.parameters.get("logit_scale")[0] as number),
+      logitBias: logitBias ?? (this.parameters.get("logit_bias")[0] as number),
     };
   }
+}
+
+/** Names of t' and b where they are parameters. */
+export function trainedTemperature({ logitScale, logitBias }: Partial<Temperature> = {}): readonly ("logit_scale" | "logit_bias")[] {
+  return [...(logitScale === undefined ? (["logit_scale"] as const) : []), ...(logitBias === undefined ? (["logit_bias"] as const) : [])];
 }

@@ -1,0 +1,90 @@
+import { openSafetensors, writeSafetensors } from "@sightline/weights";
+import type { AdamWState } from "../adamw.js";
+import type { DataPosition } from "../data/pair-batches.js";
+import type { MovingAverageState } from "../moving-average.js";
+import type { ParameterSet } from "../parameter-set.js";
+import { TrainingError } from "../training-error.js";
+
+/** The best checkpoint so far, by the figure that the run watches. */
+export interface BestSoFar {
+  readonly step: number;
+  readonly value: number;
+}
+
+/** Everything that a run needs, besides its parameters, to go on as if it had never stopped. */
+export interface RunState {
+  readonly optimizer: AdamWState;
+  readonly average?: MovingAverageState;
+  /** Steps taken. */
+  step: number;
+  /** Where the data of the next step starts. */
+  position: DataPosition;
+  best?: BestSoFar;
+}
+
+interface StoredBuffer {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/**
+ * Saves parameters and state as one safetensors file, atomically (written beside its place, flushed, renamed): a crash or
+ * a full disk leaves the previous file whole. Parameters keep their names, so the file also opens as weights.
+ * @param settings what the run was started with, compared when it is resumed
+ * @throws WeightsError when it cannot be written
+ */
+export async function saveRunState(file: string, parameters: ParameterSet, state: RunState, settings: Readonly<Record<string, string>>): Promise<void> {
+  const { optimizer, average, step, position, best } = state;
+  const tensors = [...parameters.slots.map(({ name, shape }) => ({ name, shape, data: parameters.get(name) })), ...buffersOf(state)];
+  await writeSafetensors(
+    file,
+    tensors.map((tensor) => ({ ...tensor, dtype: "F32" as const })),
+    {
+      step: String(step),
+      optimizer_step: String(optimizer.step),
+      epoch: String(position.epoch),
+      epoch_batch: String(position.batch),
+      ...(average ? { average_step: String(average.step) } : {}),
+      ...(best ? { best: JSON.stringify(best) } : {}),
+      settings: JSON.stringify(settings),
+    },
+  );
+}
+
+/**
+ * Loads a saved state into parameters and buffers.
+ * @throws TrainingError when a tensor is missing or of another shape, or the run was started with other settings
+ */
+export async function loadRunState(file: string, parameters: ParameterSet, state: RunState, settings: Readonly<Record<string, string>>): Promise<void> {
+  await using stored = await openSafetensors(file);
+  const { metadata } = stored;
+  const before = JSON.parse(String(metadata.get("settings") ?? "{}")) as Record<string, string>;
+  for (const name of new Set([...Object.keys(before), ...Object.keys(settings)])) {
+    if (before[name] === settings[name]) continue;
+    throw new TrainingError(`loadRunState: ${file} was made with ${name} = ${before[name] ?? "nothing"}, and this run has ${settings[name] ?? "nothing"}; resume with the same configuration, or start a new run from its weights`);
+  }
+  const wanted: readonly StoredBuffer[] = [...parameters.slots.map(({ name, shape }) => ({ name, shape, data: parameters.get(name) })), ...buffersOf(state)];
+  for (const { name, shape } of wanted) {
+    const tensor = stored.tensors.get(name);
+    if (tensor?.shape.join() === shape.join()) continue;
+    throw new TrainingError(`loadRunState: "${name}" expected [${shape.join(", ")}], got ${tensor ? `[${tensor.shape.join(", ")}]` : "nothing"} in ${file}; what is trained must be the same as before`);
+  }
+  for (const { name, data } of wanted) data.set(await stored.readFloat32(name));
+  const number = (name: string): number => Number(metadata.get(name));
+  state.step = number("step");
+  state.position = { epoch: number("epoch"), batch: number("epoch_batch") };
+  state.optimizer.step = number("optimizer_step");
+  if (state.average) state.average.step = number("average_step");
+  const best = metadata.get("best");
+  if (best !== undefined) state.best = JSON.parse(String(best)) as BestSoFar;
+}
+
+function buffersOf({ optimizer, average }: RunState): readonly StoredBuffer[] {
+  const { firstMoment, secondMoment } = optimizer;
+  return [
+    { name: "adamw.first_moment", shape: [firstMoment.length], data: firstMoment },
+    { name: "adamw.second_moment", shape: [secondMoment.length], data: secondMoment },
+    ...(average ? [{ name: "moving_average", shape: [average.values.length], data: average.values }] : []),
+  ];
+}
