@@ -56,3 +56,4 @@ export { checkImageSize, parseNaflexPreprocessorConfig, parsePreprocessorConfig 
 export { loadSiglip2Config, loadSiglipConfig, type Siglip2Directory, type SiglipDirectory } from "./config/load-siglip-config.js";
 export { ConfigError } from "./config/config-error.js";
 export { loadTextTokenizer, type LoadTextTokenizerOptions, type TextTokenizer, type TokenBatch } from "./text/load-text-tokenizer.js";
+export { checkpointDirectory } from "./config/checkpoint-directory.js";

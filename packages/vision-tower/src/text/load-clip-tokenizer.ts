@@ -52,15 +52,17 @@ export async function loadClipTokenizer(directory: string, { maxTokens, vocabula
     eosId,
     encode(texts) {
       const ids = new BigInt64Array(texts.length * maxTokens).fill(BigInt(padId));
+      const cut: number[] = [];
       texts.forEach((text, row) => {
         if (typeof text !== "string") throw new TypeError(`encode: expected text ${row} to be a string, got ${typeof text}`);
-        const tokens = tokenizer.encode(text, { add_special_tokens: false }).ids.slice(0, maxTokens - 2);
-        [beginId, ...tokens, eosId].forEach((id: number | undefined, i) => {
+        const tokens = tokenizer.encode(text, { add_special_tokens: false }).ids;
+        if (tokens.length > maxTokens - 2) cut.push(row);
+        [beginId, ...tokens.slice(0, maxTokens - 2), eosId].forEach((id: number | undefined, i) => {
           if (id === undefined) throw new ConfigError("encode", tokenizerFile, `has no token, and no unknown token, for a part of text ${row}`);
           ids[row * maxTokens + i] = BigInt(id);
         });
       });
-      return { ids, shape: [texts.length, maxTokens] };
+      return { ids, shape: [texts.length, maxTokens], cut };
     },
   };
 }

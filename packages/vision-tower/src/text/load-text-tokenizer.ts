@@ -10,6 +10,8 @@ import { parseTokenizerConfig } from "./tokenizer-config.js";
 export interface TokenBatch {
   readonly ids: BigInt64Array;
   readonly shape: readonly [batch: number, tokens: number];
+  /** Rows whose text was cut, since it has more than T - 1 tokens. */
+  readonly cut: readonly number[];
 }
 
 /** Turns texts into token ids exactly as a checkpoint was trained on them. */
@@ -83,15 +85,17 @@ export async function loadTextTokenizer(directory: string, options: LoadTextToke
     eosId,
     encode(texts) {
       const ids = new BigInt64Array(texts.length * maxTokens).fill(BigInt(padId));
+      const cut: number[] = [];
       texts.forEach((text, row) => {
         if (typeof text !== "string") throw new TypeError(`encode: expected text ${row} to be a string, got ${typeof text}`);
-        const tokens = tokenizer.encode(canonicalText(text, config), { add_special_tokens: false }).ids.slice(0, maxTokens - 1);
-        [...tokens, eosId].forEach((id: number | undefined, i) => {
+        const tokens = tokenizer.encode(canonicalText(text, config), { add_special_tokens: false }).ids;
+        if (tokens.length > maxTokens - 1) cut.push(row);
+        [...tokens.slice(0, maxTokens - 1), eosId].forEach((id: number | undefined, i) => {
           if (id === undefined) throw new ConfigError("encode", tokenizerFile, `has no token, and no unknown token, for a part of text ${row}`);
           ids[row * maxTokens + i] = BigInt(id);
         });
       });
-      return { ids, shape: [texts.length, maxTokens] };
+      return { ids, shape: [texts.length, maxTokens], cut };
     },
   };
 }
