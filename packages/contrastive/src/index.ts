@@ -43,3 +43,8 @@ export { CachedPairStep, type BatchLoss, type CachedPairStepOptions } from "./pa
 export { train, type CheckpointOptions, type TrainingBatch, type TrainOptions } from "./trainer/train.js";
 export { CheckpointFolder, type CheckpointFolderOptions } from "./trainer/checkpoint-folder.js";
 export { loadRunState, saveRunState, type BestSoFar, type RunState } from "./trainer/run-state.js";
+export { fittedLogitBias } from "./losses/fitted-bias.js";
+export { PairEncoders, type PairEncoderOptions } from "./pair-steps/pair-encoders.js";
+export { featureTowers, type FeatureTower } from "./pair-steps/feature-towers.js";
+export { retrieval, type Recall, type RetrievalResult, type RetrievalSet } from "./evaluation/retrieval.js";
+export { classEmbeddings, zeroShotAccuracy } from "./evaluation/zero-shot.js";

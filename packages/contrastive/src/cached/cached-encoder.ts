@@ -66,8 +66,11 @@ export class CachedEncoder implements AsyncDisposable {
     this.#own = new ParameterSet(shapes);
   }
 
-  /** @param build makes the graph; called twice, since the pass for the embeddings must not hold the backward's nodes */
-  static async open(build: () => EncoderGraph, options: SessionOptions = {}): Promise<CachedEncoder> {
+  /**
+   * @param build makes the graph; called twice, since the pass for the embeddings must not hold the backward's nodes
+   * @param passes `backward: false` for an encoder that only embeds
+   */
+  static async open(build: () => EncoderGraph, options: SessionOptions = {}, passes: { readonly backward: boolean } = { backward: true }): Promise<CachedEncoder> {
     const encoder = build();
     const { graph, embeddings, parameters } = encoder;
     if (embeddings.shape.length !== 2) throw new TrainingError(`CachedEncoder.open: expected embeddings [C, D], got [${embeddings.shape.join(", ")}]`);
@@ -75,7 +78,7 @@ export class CachedEncoder implements AsyncDisposable {
     const shapes = new Map([...parameters].map(([name, tensor]) => [name, tensor.shape.map(Number)]));
     graph.output("embeddings", embeddings);
     const forward = await openSession(graph, options);
-    const backward = shapes.size === 0 ? undefined : await openSession(withBackward(build()), options);
+    const backward = shapes.size === 0 || !passes.backward ? undefined : await openSession(withBackward(build()), options);
     return new CachedEncoder(encoder, forward, backward, shapes);
   }
 
