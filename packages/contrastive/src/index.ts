@@ -48,3 +48,4 @@ export { PairEncoders, type PairEncoderOptions } from "./pair-steps/pair-encoder
 export { featureTowers, type FeatureTower } from "./pair-steps/feature-towers.js";
 export { retrieval, type Recall, type RetrievalResult, type RetrievalSet } from "./evaluation/retrieval.js";
 export { classEmbeddings, zeroShotAccuracy } from "./evaluation/zero-shot.js";
+export { seededHash, seededUniform } from "./seeded-hash.js";

@@ -57,3 +57,5 @@ export { loadSiglip2Config, loadSiglipConfig, type Siglip2Directory, type Siglip
 export { ConfigError } from "./config/config-error.js";
 export { loadTextTokenizer, type LoadTextTokenizerOptions, type TextTokenizer, type TokenBatch } from "./text/load-text-tokenizer.js";
 export { checkpointDirectory } from "./config/checkpoint-directory.js";
+export { cropped, mirrored, randomCropBox, type CropBox, type RandomCropOptions } from "./pixels/augment/random-resized-crop.js";
+export { colorJitter, type ColorJitterOptions } from "./pixels/augment/color-jitter.js";

@@ -82,6 +82,11 @@ export class CachedEncoder implements AsyncDisposable {
     return new CachedEncoder(encoder, forward, backward, shapes);
   }
 
+  /** For `embed`, of an encoder that trains nothing. */
+  get noParameters(): ParameterSet {
+    return this.#own;
+  }
+
   /** float32[N, D] */
   async embed(parameters: ParameterSet, source: RowSource, signal?: AbortSignal): Promise<Float32Array> {
     const embeddings = new Float32Array(source.count * this.width);

@@ -12,13 +12,19 @@ export function siglipTowers({ vision, text }: SiglipConfig, normalization: Norm
     layers: { image: vision.layers, text: text.layers },
     width: vision.width,
     frozen,
-    images(graph, count, parameter) {
-      const bytes = graph.input("pixels", "uint8", [count, vision.imageSize, vision.imageSize, 3]);
-      const tokens = siglipPatchTokens(normalizedPatches(bytes, vision, normalization), parameter, vision, { fused: false });
-      return siglipPooledEmbedding(tokens, parameter, vision);
-    },
-    texts: (graph, count, parameter) => siglipTextEmbedding(graph.input("tokens", "int64", [count, text.maxTokens]), parameter, text, { fused: false }),
+    images: (graph, count, parameter) => siglipPooledEmbedding(patchTokensOf(graph, count, parameter, vision, normalization), parameter, vision),
+    texts: (graph, count, parameter) => siglipTextEmbedding(tokensInput(graph, count, text.maxTokens), parameter, text, { fused: false }),
   };
+}
+
+/** The patch tokens of an input `pixels` uint8[count, H, W, 3]: float32[count, P, D]. */
+export function patchTokensOf(graph: Graph, count: number, parameter: Parameter, vision: SiglipVisionConfig, normalization: Normalization): Tensor {
+  const bytes = graph.input("pixels", "uint8", [count, vision.imageSize, vision.imageSize, 3]);
+  return siglipPatchTokens(normalizedPatches(bytes, vision, normalization), parameter, vision, { fused: false });
+}
+
+function tokensInput(graph: Graph, count: number, maxTokens: number): Tensor {
+  return graph.input("tokens", "int64", [count, maxTokens]);
 }
 
 /**
