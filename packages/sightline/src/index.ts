@@ -20,3 +20,8 @@ export type { Machine } from "./doctor/machine.js";
 export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, RuntimeFacts } from "./doctor/probe.js";
 export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";
 export { siglipTowers } from "./finetune/training-towers.js";
+export { finetune, type FinetuneOptions } from "./finetune/finetune.js";
+export { parseFinetuneConfig, readFinetuneConfig } from "./finetune/finetune-config.js";
+export { configOfRun } from "./finetune/run-folder.js";
+export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
+export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";

@@ -4,7 +4,7 @@ export { writeSafetensors } from "./safetensors-write.js";
 export { openGguf } from "./gguf.js";
 export { writeGguf, type GgufFile } from "./gguf-write.js";
 export type { GgufValue } from "./gguf-value.js";
-export type { TensorToWrite } from "./tensor-to-write.js";
+export { encodedTensor, type TensorToWrite } from "./tensor-to-write.js";
 export type { TensorDtype } from "./tensor-dtype.js";
 export { fromFloat16, narrowFloat16, widenFloat16 } from "./half-floats.js";
 export type { MetadataValue, TensorInfo, WeightSource } from "./weight-source.js";

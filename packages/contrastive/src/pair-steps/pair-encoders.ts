@@ -1,6 +1,6 @@
 import { Graph, type SessionOptions } from "@sightline/graph";
 import { CachedEncoder, type EncoderGraph, type RowSource } from "../cached/cached-encoder.js";
-import type { ParameterSet } from "../parameter-set.js";
+import { ParameterSet } from "../parameter-set.js";
 import { adaptedParameters, type AdaptedParameterOptions } from "../trainable/adapted-parameters.js";
 import type { LoraOptions } from "../trainable/lora.js";
 import type { TwoTowers } from "./two-towers.js";
@@ -31,6 +31,11 @@ export class PairEncoders implements AsyncDisposable {
     };
     const images = await CachedEncoder.open(build("images"), options, { backward: false });
     return new PairEncoders(images, await CachedEncoder.open(build("texts"), options, { backward: false }));
+  }
+
+  /** Parameters of both towers, all 0, for the time before there is a step. */
+  newParameters(): ParameterSet {
+    return new ParameterSet(new Map([...this.#images.shapes, ...this.#texts.shapes]));
   }
 
   /** float32[N, D] */

@@ -88,3 +88,10 @@ function buffersOf({ optimizer, average }: RunState): readonly StoredBuffer[] {
     ...(average ? [{ name: "moving_average", shape: [average.values.length], data: average.values }] : []),
   ];
 }
+
+/** The parameters of a checkpoint, their moving average where it has one. */
+export async function loadBestParameters(file: string, parameters: ParameterSet): Promise<void> {
+  await using stored = await openSafetensors(file);
+  if (stored.tensors.has("moving_average")) parameters.values.set(await stored.readFloat32("moving_average"));
+  else for (const { name } of parameters.slots) parameters.get(name).set(await stored.readFloat32(name));
+}

@@ -17,23 +17,26 @@ export interface AugmentDraw {
  */
 export async function trainingPixels({ image, id }: ImageTextPair, { width, height, filter }: Preprocessing, augment?: AugmentDraw, signal?: AbortSignal): Promise<Uint8Array> {
   const decoded = await decodeImage(image, signal ? { signal } : {});
-  const changed = augment ? augmented(decoded, id, augment) : decoded;
-  if (filter !== null) return resample(changed, width, height, filter).data;
-  if (changed.width === width && changed.height === height) return changed.data;
-  throw new SightlineError("bad-input", `finetune: ${id}: expected an image of ${width}x${height}, because the checkpoint has do_resize false, got ${changed.width}x${changed.height}`);
+  const uniform = augment ? uniforms(augment, id) : undefined;
+  const part = uniform && augment?.settings.randomResizedCrop ? randomPart(decoded, augment.settings.randomResizedCrop, uniform) : decoded;
+  if (filter === null && (part.width !== width || part.height !== height)) {
+    throw new SightlineError("bad-input", `finetune: ${id}: expected an image of ${width}x${height}, because the checkpoint has do_resize false, got ${part.width}x${part.height}`);
+  }
+  const resized = filter === null ? part : resample(part, width, height, filter);
+  return (uniform && augment ? changed(resized, augment.settings, uniform) : resized).data;
 }
 
-function augmented(image: DecodedImage, id: string, { settings, seed, epoch }: AugmentDraw): DecodedImage {
+function uniforms({ seed, epoch }: AugmentDraw, id: string): () => number {
   const hash = seededHash(seed, epoch, "augment", id);
   let drawn = 0;
-  const uniform = (): number => seededUniform(hash, drawn++);
-  const { randomResizedCrop, horizontalFlip = 0, colorJitter: jitter } = settings;
-  let changed = image;
-  if (randomResizedCrop) {
-    const { scale = [0.5, 1], ratio = [3 / 4, 4 / 3] } = randomResizedCrop;
-    changed = cropped(changed, randomCropBox(image.width, image.height, { scale, ratio }, uniform));
-  }
-  if (horizontalFlip > 0 && uniform() < horizontalFlip) changed = mirrored(changed);
-  if (jitter) changed = colorJitter(changed, { brightness: 0, contrast: 0, saturation: 0, hue: 0, ...jitter }, uniform);
-  return changed;
+  return () => seededUniform(hash, drawn++);
+}
+
+function randomPart(image: DecodedImage, { scale = [0.5, 1], ratio = [3 / 4, 4 / 3] }: NonNullable<AugmentSettings["randomResizedCrop"]>, uniform: () => number): DecodedImage {
+  return cropped(image, randomCropBox(image.width, image.height, { scale, ratio }, uniform));
+}
+
+function changed(image: DecodedImage, { horizontalFlip = 0, colorJitter: jitter }: AugmentSettings, uniform: () => number): DecodedImage {
+  const turned = horizontalFlip > 0 && uniform() < horizontalFlip ? mirrored(image) : image;
+  return jitter ? colorJitter(turned, { brightness: 0, contrast: 0, saturation: 0, hue: 0, ...jitter }, uniform) : turned;
 }

@@ -60,6 +60,13 @@ export function sampleTestScene(seed: number, index: number, style: string, opti
   return finish(rng, objects, drawn, false);
 }
 
+/** One object of any style, held-out ones too, as `sampleSingle` draws it unaugmented: for fine-tuning on a new style, never for the recipe. */
+export function sampleFineTuningSingle(rng: Random, options: Omit<SampleOptions, "augment">): SceneSpec {
+  const names = options.names.filter((name) => options.styles.some((style) => options.sprites.get(style, name) !== undefined));
+  const sprite = drawSprite(rng, { ...options, augment: false }, rng.choice(names), undefined);
+  return finish(rng, [place(rng, sprite, rng.uniform(0.35, 1), false, 0.08)], [sprite], false);
+}
+
 function refuseHeldOut(caller: string, options: SampleOptions): void {
   const bad = options.styles.find((style) => heldOutStyles.includes(style));
   if (bad !== undefined) throw new Error(`${caller}: expected training styles only, got the held-out style "${bad}"`);

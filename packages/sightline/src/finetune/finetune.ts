@@ -1,0 +1,155 @@
+import { adamW, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
+import type { SessionOptions } from "@sightline/graph";
+import { elementCount } from "@sightline/graph";
+import { adaptationOf } from "./adaptation.js";
+import { exportResults } from "./export-results.js";
+import { parseFinetuneConfig } from "./finetune-config.js";
+import type { FinetuneEvent } from "./finetune-event.js";
+import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
+import { openHeldOutSets } from "./held-out-sets.js";
+import { fillParameters, startingTemperature } from "./initial-parameters.js";
+import { PairInputs, type InputBatch } from "./pair-inputs.js";
+import { defaultChunk, openPairStep } from "./pair-steps.js";
+import { openRunFolder, resumeSettings } from "./run-folder.js";
+import { readTrainingData } from "./training-data.js";
+import { openTrainingModel, type TrainingModel } from "./training-model.js";
+
+export interface FinetuneOptions {
+  /** Go on from the last checkpoint in `out`; the further steps are the same, to the bit, as if it had never stopped. */
+  readonly resume?: boolean;
+  /** Ends the run after the step under way, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Fine-tunes both towers of a SigLIP checkpoint on image–text pairs, and tells what happens meanwhile. When the iteration
+ * ends, checkpoints, logs, picture and results lie in `out`.
+ * @throws SightlineError `bad-input` for a configuration or data that is wrong, `output-exists` when `out` holds a run;
+ * TrainingError naming the step and its pairs when the loss is no number; the signal's reason
+ */
+export async function* finetune(settings: FinetuneSettings | FinetuneConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
+  const { signal, resume = false } = options;
+  const asked = parseFinetuneConfig(settings);
+  await using model = await openTrainingModel(asked.model);
+  const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model.config) };
+  const adapted = adaptationOf(config, model);
+  const session: SessionOptions = { device: config.device, ...(config.threads === undefined ? {} : { threads: config.threads }) };
+  const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
+  const held = config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
+
+  const waiting: FinetuneEvent[] = [];
+  const onFeatures = (tower: "image" | "text", done: number, total: number): void => void waiting.push({ type: "features-computed", tower, done, total });
+  await using folder = await openRunFolder(config, resume);
+  await using inputs = await PairInputs.open(model, config, data.pairs, adapted.frozen, session, onFeatures, signal);
+  yield* waiting.splice(0);
+  const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.pairs.length / config.batchSize));
+
+  const towers = featureTowers(model.towers, inputs.parts);
+  const encoderOptions = { towers, adaptation: adapted.adaptation, chunk: Math.min(config.chunk ?? 16, 16), ...session };
+  await using encoders = await PairEncoders.open(encoderOptions);
+  const started = await start(config, model, adapted, inputs, encoders, signal);
+  const fixed = config.trains.temperature ? (config.loss.type === "softmax" ? { logitBias: started.logitBias } : {}) : started;
+  await using step = await openPairStep(config, towers, adapted, fixed, session);
+  const { parameters } = step;
+  await fillParameters(parameters, model, adapted.lora, config.seed);
+  if (parameters.has("logit_scale")) parameters.get("logit_scale")[0] = started.logitScale;
+  if (parameters.has("logit_bias")) parameters.get("logit_bias")[0] = started.logitBias;
+
+  yield {
+    type: "data-read",
+    trainPairs: inputs.pairs.length,
+    validationPairs: held?.pairs.length ?? 0,
+    leftOut: [...data.bad.report(), ...inputs.bad.map(({ id, reason }) => `${id}: ${reason}`)],
+    cutCaptions: data.longCaptions,
+    totalSteps,
+    trainedParameters: parameters.values.length,
+    parameters: [...model.weights.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0),
+  };
+  await using evaluation = await openHeldOutSets({ config, model, adapted, encoders, session, pairs: held?.pairs }, signal);
+  const leftOut: FinetuneEvent[] = [];
+  const trainOptions: TrainOptions<PairStepBatch> = {
+    step,
+    optimizer: optimizerOf(config, model),
+    batches: (from, taken) => stepBatches(inputs, config, from, taken, leftOut, signal),
+    learningRate: (at) => cosineLearningRate(at, { peak: config.optimizer.learningRate, warmupSteps: config.schedule.warmupSteps ?? Math.floor(totalSteps / 20), totalSteps, floor: config.schedule.floor }),
+    totalSteps,
+    maxGradientNorm: config.optimizer.maxGradientNorm,
+    ...(config.optimizer.movingAverage === undefined ? {} : { movingAverage: movingAverage({ decay: config.optimizer.movingAverage, warmUp: true }) }),
+    ...(config.maxLogitScale === undefined ? {} : { constrain: limitScale(Math.max(model.logitScale, started.logitScale), Math.log(config.maxLogitScale)) }),
+    ...(evaluation.isEmpty
+      ? {}
+      : {
+          evaluate: {
+            everySteps: config.evaluate.everySteps ?? Math.max(1, Math.ceil(totalSteps / 10)),
+            run: (stop) => evaluation.figures(parameters, { ...started, ...temperatureOf(parameters) }, stop),
+          },
+        }),
+    checkpoints: checkpointsOf(config, folder, totalSteps, inputs.pairs.length),
+    ...(signal ? { signal } : {}),
+  };
+  let best: string | undefined;
+  for await (const event of train(trainOptions)) {
+    yield* leftOut.splice(0);
+    if (event.type === "checkpoint-saved" && event.best) best = event.path;
+    yield event;
+  }
+  yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best, signal });
+}
+
+async function start(config: FinetuneConfig, model: TrainingModel, adapted: ReturnType<typeof adaptationOf>, inputs: PairInputs, encoders: PairEncoders, signal: AbortSignal | undefined): ReturnType<typeof startingTemperature> {
+  for await (const first of inputs.batches({ epoch: 0, batch: 0 }, signal)) {
+    if (first.pairs.length === 0) continue;
+    const parameters = encoders.newParameters();
+    await fillParameters(parameters, model, adapted.lora, config.seed);
+    return startingTemperature(config, model, encoders, parameters, first);
+  }
+  throw new Error("finetune: batches never end");
+}
+
+/** Batches as steps take them, without those of which nothing is left. */
+async function* stepBatches(inputs: PairInputs, { data }: FinetuneConfig, from: DataPosition, taken: number, leftOut: FinetuneEvent[], signal?: AbortSignal): AsyncGenerator<TrainingBatch<PairStepBatch>, void> {
+  let step = taken;
+  for await (const batch of inputs.batches(from, signal)) {
+    if (batch.bad.length > 0) leftOut.push({ type: "pairs-left-out", step: step + 1, bad: batch.bad });
+    if (batch.pairs.length === 0) continue;
+    yield stepBatch(batch, data.duplicates, step++);
+  }
+}
+
+function stepBatch({ pairs, images, texts, epoch, next }: InputBatch, duplicates: "ignore" | "positive", step: number): TrainingBatch<PairStepBatch> {
+  const captions = pairs.map(({ caption }) => caption);
+  const imageIds = pairs.map(({ pair }) => pair.id);
+  const labels = pairLabels({ images: pairs.length, imageOfText: Int32Array.from(pairs, (_, i) => i), captions, imageIds, duplicates });
+  return { batch: { images, texts, labels, captions, imageIds, step }, samples: pairs.length, epoch, next, ids: imageIds };
+}
+
+function optimizerOf({ optimizer }: FinetuneConfig, { towers }: TrainingModel): Optimizer<AdamWState> {
+  const { type, beta1, beta2, epsilon, weightDecay, rates } = optimizer;
+  const rateFactor = towerRates({ layers: towers.layers, ...rates });
+  return (type === "muon" ? muon : adamW)({ beta1, beta2, epsilon, weightDecay, rateFactor });
+}
+
+function limitScale(shipped: number, wanted: number): (parameters: ParameterSet) => void {
+  const limit = logitScaleLimit(shipped, wanted);
+  return (parameters) => {
+    const scale = parameters.has("logit_scale") ? parameters.get("logit_scale") : undefined;
+    if (scale && (scale[0] as number) > limit) scale[0] = limit;
+  };
+}
+
+function checkpointsOf(config: FinetuneConfig, folder: Awaited<ReturnType<typeof openRunFolder>>, totalSteps: number, pairs: number): CheckpointOptions {
+  const { everySteps, best } = config.checkpoints;
+  return {
+    folder: folder.checkpoints,
+    everySteps,
+    ...(best === undefined ? {} : { best: { metric: best, higherIsBetter: !/rank|loss/i.test(best) } }),
+    settings: resumeSettings(config, totalSteps, pairs),
+    ...(folder.resumeAt === undefined ? {} : { resumeAt: folder.resumeAt }),
+  };
+}
+
+function temperatureOf(parameters: ParameterSet): { readonly logitScale?: number; readonly logitBias?: number } {
+  const of = (name: string): number | undefined => (parameters.has(name) ? parameters.get(name)[0] : undefined);
+  const [logitScale, logitBias] = [of("logit_scale"), of("logit_bias")];
+  return { ...(logitScale === undefined ? {} : { logitScale }), ...(logitBias === undefined ? {} : { logitBias }) };
+}
