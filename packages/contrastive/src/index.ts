@@ -49,3 +49,7 @@ export { featureTowers, type FeatureTower } from "./pair-steps/feature-towers.js
 export { retrieval, type Recall, type RetrievalResult, type RetrievalSet } from "./evaluation/retrieval.js";
 export { classEmbeddings, zeroShotAccuracy } from "./evaluation/zero-shot.js";
 export { seededHash, seededUniform } from "./seeded-hash.js";
+export { JsonlLog, loggedEvents } from "./logs/jsonl-log.js";
+export { TensorBoardLog } from "./logs/tensorboard-log.js";
+export { linePlot, plotGrid, type PlotOptions, type PlotSeries } from "./logs/line-plot.js";
+export { trainingPicture } from "./logs/training-picture.js";

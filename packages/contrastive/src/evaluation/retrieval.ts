@@ -11,6 +11,8 @@ export interface RetrievalSet {
   readonly texts: Float32Array;
   /** int[M]: the image that each text was written for. */
   readonly imageOfText: ArrayLike<number>;
+  /** What each text says: a text that says the same as one of an image's own is right for that image too. All differ when left out, as in the published protocol. */
+  readonly keys?: readonly string[];
 }
 
 /** Shares of queries, 0 to 1. */
@@ -33,39 +35,68 @@ export interface RetrievalResult {
  * cosines count against the query, so that a tower which says the same of everything finds nothing.
  * @throws TrainingError when the set is empty, or a list does not fit
  */
-export function retrieval({ width, images, texts, imageOfText }: RetrievalSet, at: readonly number[] = [1, 5, 10]): RetrievalResult {
+export function retrieval({ width, images, texts, imageOfText, keys }: RetrievalSet, at: readonly number[] = [1, 5, 10]): RetrievalResult {
   const [n, m] = [images.length / width, texts.length / width];
-  if (n === 0 || m === 0 || !Number.isInteger(n) || m !== imageOfText.length) {
+  if (n === 0 || m === 0 || !Number.isInteger(n) || m !== imageOfText.length || (keys && keys.length !== m)) {
     throw new TrainingError(`retrieval: expected images [N, ${width}] and texts [M, ${width}] with M images of texts, got ${images.length} and ${texts.length} elements, and ${imageOfText.length}`);
   }
+  const right = new RightAnswers(n, imageOfText, keys);
   const x = normalizeRows(images, width).rows;
   const y = normalizeRows(texts, width).rows;
-  const own = new Float64Array(m);
-  const bestOfImage = new Float64Array(n).fill(Number.NEGATIVE_INFINITY);
-  const hasText = new Uint8Array(n);
-  for (let j = 0; j < m; j++) {
-    const i = imageOfText[j] as number;
-    if (!(Number.isInteger(i) && i >= 0 && i < n)) throw new TrainingError(`retrieval: text ${j} expected an image from 0 to ${n - 1}, got ${i}`);
-    let sum = 0;
-    for (let k = 0; k < width; k++) sum += (x[i * width + k] as number) * (y[j * width + k] as number);
-    own[j] = sum;
-    bestOfImage[i] = Math.max(bestOfImage[i] as number, sum);
-    hasText[i] = 1;
-  }
-  // Others that come before the best right answer, counted while each cosine is computed once.
-  const beforeImage = new Int32Array(n);
-  const beforeText = new Int32Array(m);
   const row = new Float64Array(m);
+  const bestOfImage = new Float64Array(n).fill(Number.NEGATIVE_INFINITY);
+  const bestOfText = new Float64Array(m).fill(Number.NEGATIVE_INFINITY);
   for (let i = 0; i < n; i++) {
     cosineRow(x, i, y, width, row);
-    for (let j = 0; j < m; j++) {
-      if (imageOfText[j] === i) continue;
-      const cosine = row[j] as number;
-      if (cosine >= (bestOfImage[i] as number)) beforeImage[i] = (beforeImage[i] as number) + 1;
-      if (cosine >= (own[j] as number)) beforeText[j] = (beforeText[j] as number) + 1;
+    for (const j of right.textsOf(i)) {
+      bestOfImage[i] = Math.max(bestOfImage[i] as number, row[j] as number);
+      bestOfText[j] = Math.max(bestOfText[j] as number, row[j] as number);
     }
   }
-  return { imageToText: recall(beforeImage.filter((_, i) => hasText[i] === 1), at), textToImage: recall(beforeText, at) };
+  // Wrong answers that come before the best right one, both ways while each cosine is computed once more.
+  const beforeImage = new Int32Array(n);
+  const beforeText = new Int32Array(m);
+  const isRight = new Uint8Array(m);
+  for (let i = 0; i < n; i++) {
+    cosineRow(x, i, y, width, row);
+    for (const j of right.textsOf(i)) isRight[j] = 1;
+    const best = bestOfImage[i] as number;
+    let before = 0;
+    for (let j = 0; j < m; j++) {
+      if (isRight[j] === 1) continue;
+      const cosine = row[j] as number;
+      if (cosine >= best) before++;
+      if (cosine >= (bestOfText[j] as number)) beforeText[j] = (beforeText[j] as number) + 1;
+    }
+    beforeImage[i] = before;
+    for (const j of right.textsOf(i)) isRight[j] = 0;
+  }
+  return { imageToText: recall(beforeImage.filter((_, i) => right.textsOf(i).length > 0), at), textToImage: recall(beforeText, at) };
+}
+
+/** Which texts are right for each image: those written for it, and those that say the same. */
+class RightAnswers {
+  readonly #texts: readonly (readonly number[])[];
+
+  constructor(images: number, imageOfText: ArrayLike<number>, keys: readonly string[] | undefined) {
+    const own = Array.from({ length: images }, (): number[] => []);
+    const ofKey = new Map<string, number[]>();
+    for (let j = 0; j < imageOfText.length; j++) {
+      const image = imageOfText[j] as number;
+      if (!(Number.isInteger(image) && image >= 0 && image < images)) throw new TrainingError(`retrieval: text ${j} expected an image from 0 to ${images - 1}, got ${image}`);
+      own[image]?.push(j);
+      if (!keys) continue;
+      const key = keys[j] as string;
+      const same = ofKey.get(key);
+      if (same) same.push(j);
+      else ofKey.set(key, [j]);
+    }
+    this.#texts = keys ? own.map((texts) => [...new Set(texts.flatMap((j) => ofKey.get(keys[j] as string) ?? []))]) : own;
+  }
+
+  textsOf(image: number): readonly number[] {
+    return this.#texts[image] as readonly number[];
+  }
 }
 
 function recall(before: Int32Array, at: readonly number[]): Recall {

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { adamW, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
 import { elementCount } from "@sightline/graph";
@@ -11,6 +12,7 @@ import { fillParameters, startingTemperature } from "./initial-parameters.js";
 import { PairInputs, type InputBatch } from "./pair-inputs.js";
 import { defaultChunk, openPairStep } from "./pair-steps.js";
 import { openRunFolder, resumeSettings } from "./run-folder.js";
+import { RunLog } from "./run-log.js";
 import { readTrainingData } from "./training-data.js";
 import { openTrainingModel, type TrainingModel } from "./training-model.js";
 
@@ -87,11 +89,17 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     checkpoints: checkpointsOf(config, folder, totalSteps, inputs.pairs.length),
     ...(signal ? { signal } : {}),
   };
+  await using log = await RunLog.open(folder.path, folder.resumeAt);
   let best: string | undefined;
-  for await (const event of train(trainOptions)) {
-    yield* leftOut.splice(0);
-    if (event.type === "checkpoint-saved" && event.best) best = event.path;
-    yield event;
+  try {
+    for await (const event of train(trainOptions)) {
+      yield* leftOut.splice(0);
+      await log.write(event);
+      if (event.type === "checkpoint-saved" && event.best) best = event.path;
+      yield event;
+    }
+  } finally {
+    await log.draw(`${path.basename(config.out)}: ${config.loss.type} loss, batch ${config.batchSize}`);
   }
   yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best, signal });
 }

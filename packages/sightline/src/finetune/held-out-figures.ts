@@ -1,4 +1,4 @@
-import { classEmbeddings, retrieval, zeroShotAccuracy, type ImageTextPair, type PairEncoders, type ParameterSet } from "@sightline/contrastive";
+import { captionKey, classEmbeddings, retrieval, zeroShotAccuracy, type ImageTextPair, type PairEncoders, type ParameterSet } from "@sightline/contrastive";
 import { tokenRows, type PairInputs } from "./pair-inputs.js";
 import type { TrainingModel } from "./training-model.js";
 
@@ -9,7 +9,8 @@ export async function retrievalFigures(held: Everything, encoders: PairEncoders,
   const images = await encoders.embed("image", parameters, held.images, signal);
   const texts = await encoders.embed("text", parameters, held.texts, signal);
   const imageOfText = Int32Array.from(held.pairs.flatMap(({ captions }, i) => captions.map(() => i)));
-  const { imageToText, textToImage } = retrieval({ width, images, texts, imageOfText });
+  const keys = held.pairs.flatMap(({ captions }) => captions.map(captionKey));
+  const { imageToText, textToImage } = retrieval({ width, images, texts, imageOfText, keys });
   const named = Object.entries({ imageToText, textToImage }).flatMap(([direction, { at, medianRank }]) => [
     ...[...at].map(([k, share]) => [`${direction}.r${k}`, share] as const),
     [`${direction}.medianRank`, medianRank] as const,
