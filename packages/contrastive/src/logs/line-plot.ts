@@ -26,6 +26,7 @@ export interface PlotOptions {
 /** Okabe and Ito's colours, which colour-blind readers tell apart. */
 const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"] as const;
 const margin = { left: 64, right: 16, top: 34, bottom: 44 } as const;
+const legendHeight = 17;
 
 /** A plot of lines with their spreads, as an SVG document of its own. */
 export function linePlot(options: PlotOptions, width = 640, height = 380): string {
@@ -52,7 +53,9 @@ function plotPanel({ title, xLabel, yLabel, series, logX = false, logY = false, 
   const xs = points.map(({ x }) => x);
   const ys = points.flatMap(({ y, low = y, high = y }) => [low, y, high]).filter((y) => !logY || y > 0);
   const x = axis(xs, logX, margin.left, width - margin.right, xTicks);
-  const y = axis(ys, logY, height - margin.bottom, margin.top);
+  const rows = legendRows(shown, width - margin.left - margin.right);
+  const top = margin.top + rows.length * legendHeight;
+  const y = axis(ys, logY, height - margin.bottom, top);
   const grid = [
     ...y.ticks.map((tick) => line(margin.left, y.at(tick), width - margin.right, y.at(tick), "#e6e8eb") + label(margin.left - 8, y.at(tick) + 4, "end", tickText(tick))),
     ...x.ticks.map((tick) => line(x.at(tick), height - margin.bottom, x.at(tick), height - margin.bottom + 4, "#8b949e") + label(x.at(tick), height - margin.bottom + 18, "middle", tickText(tick))),
@@ -60,10 +63,10 @@ function plotPanel({ title, xLabel, yLabel, series, logX = false, logY = false, 
   ];
   const names = [
     label((margin.left + width - margin.right) / 2, height - 8, "middle", xLabel),
-    `<text transform="translate(15,${(margin.top + height - margin.bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>`,
+    `<text transform="translate(15,${(top + height - margin.bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>`,
   ];
   const lines = shown.map((one, i) => drawn(one, palette[(one.colour ?? i) % palette.length] as string, (at) => x.at(at), (at) => y.at(at)));
-  return [heading, ...grid, ...names, ...lines, legend(shown, width)].join("");
+  return [heading, ...grid, ...names, ...lines, legend(rows, width)].join("");
 }
 
 function drawn({ points, faint = false }: PlotSeries, colour: string, x: (value: number) => number, y: (value: number) => number): string {
@@ -76,17 +79,34 @@ function drawn({ points, faint = false }: PlotSeries, colour: string, x: (value:
   return `${band}<path d="${path}" fill="none" stroke="${colour}" stroke-width="${faint ? 1 : 2}" stroke-linejoin="round"${faint ? ' opacity="0.3"' : ""}/>${dots}`;
 }
 
-/** Names of the lines, from the right, over the plot; none for a single line. */
-function legend(series: readonly PlotSeries[], width: number): string {
-  const named = series.map((one, i) => ({ name: one.name, faint: one.faint, colour: palette[(one.colour ?? i) % palette.length] as string })).filter(({ faint }) => faint !== true);
-  if (named.length < 2) return "";
-  const longest = Math.max(...named.map(({ name }) => name.length));
-  const left = width - margin.right - 34 - longest * 6.4;
-  const entries = named.map(({ name, colour }, i) => {
-    const top = margin.top + 8 + i * 17;
-    return `${line(left + 6, top + 6, left + 24, top + 6, colour, 3)}${label(left + 30, top + 10, "start", name)}`;
-  });
-  return `<rect x="${round(left)}" y="${margin.top + 2}" width="${round(34 + longest * 6.4)}" height="${named.length * 17 + 6}" fill="#ffffff" opacity="0.82" rx="3"/>${entries.join("")}`;
+interface LegendRow {
+  readonly entries: readonly { readonly name: string; readonly colour: string; readonly left: number }[];
+  readonly width: number;
+}
+
+/** Names of the lines in rows under the title; none for a single line. */
+function legendRows(series: readonly PlotSeries[], width: number): readonly LegendRow[] {
+  const named = series.flatMap((one, i) => (one.faint ? [] : [{ name: one.name, colour: palette[(one.colour ?? i) % palette.length] as string }]));
+  if (named.length < 2) return [];
+  const rows: { entries: { name: string; colour: string; left: number }[]; width: number }[] = [];
+  for (const { name, colour } of named) {
+    const own = 38 + name.length * 6.6;
+    let row = rows.at(-1);
+    if (!row || row.width + own > width) rows.push((row = { entries: [], width: 0 }));
+    row.entries.push({ name, colour, left: row.width });
+    row.width += own;
+  }
+  return rows;
+}
+
+function legend(rows: readonly LegendRow[], width: number): string {
+  return rows
+    .map((row, i) => {
+      const left = margin.left + (width - margin.left - margin.right - row.width) / 2;
+      const top = margin.top + i * legendHeight;
+      return row.entries.map((entry) => `${line(left + entry.left, top, left + entry.left + 18, top, entry.colour, 3)}${label(left + entry.left + 24, top + 4, "start", entry.name)}`).join("");
+    })
+    .join("");
 }
 
 interface Axis {

@@ -50,7 +50,7 @@ function curve(steps: readonly StepEnd[], value: (step: StepEnd) => number): { x
 }
 
 function smoothed(points: readonly { readonly x: number; readonly y: number }[]): { x: number; y: number }[] {
-  const keep = 1 - 1 / Math.max(1, points.length * smoothing);
+  const keep = 1 - 1 / Math.max(5, points.length * smoothing);
   let mean = Number.NaN;
   return points.map(({ x, y }) => {
     mean = Number.isFinite(mean) ? keep * mean + (1 - keep) * y : y;

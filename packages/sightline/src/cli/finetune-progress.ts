@@ -1,0 +1,80 @@
+import type { StepEnd } from "@sightline/contrastive";
+import { SingleBar } from "cli-progress";
+import type { FinetuneEvent } from "../finetune/finetune-event.js";
+import { duration } from "./progress-line.js";
+
+const msBetweenLines = 10_000;
+/** Share of a new value in the smoothed loss and rate. */
+const share = 0.1;
+
+/** Progress of a run on stderr: a bar on a terminal, a line every ten seconds elsewhere; what must be known gets a line of its own. */
+export class FinetuneProgress {
+  #bar: SingleBar | undefined;
+  #lastLine = 0;
+  #loss = Number.NaN;
+  #perSecond = Number.NaN;
+  #msPerStep = Number.NaN;
+  #held = "";
+
+  take(event: FinetuneEvent): void {
+    switch (event.type) {
+      case "data-read": {
+        const { trainPairs, validationPairs, leftOut, cutCaptions, trainedParameters, parameters } = event;
+        this.#say(`${trainPairs} pairs${validationPairs > 0 ? `, ${validationPairs} held out` : ""}; ${millions(trainedParameters)} of ${millions(parameters)} parameters trained`);
+        for (const reason of leftOut) this.#say(`left out: ${reason}`);
+        if (cutCaptions > 0) this.#say(`${cutCaptions} captions are longer than the text tower reads, and are cut`);
+        return;
+      }
+      case "features-computed":
+        if (event.done === event.total) this.#say(`features of the frozen ${event.tower} tower: ${event.total}`);
+        return;
+      case "pairs-left-out":
+        for (const { id, reason } of event.bad) this.#say(`step ${event.step}: left out ${id}: ${reason}`);
+        return;
+      case "step-end":
+        this.#step(event);
+        return;
+      case "eval-end":
+        this.#held = Object.entries(event.metrics).flatMap(([name, value]) => (/\.r1$|top1/.test(name) ? [`${name} ${(100 * value).toFixed(1)} %`] : [])).join(", ");
+        this.#say(`step ${event.step}: ${this.#held}`);
+        return;
+      default:
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #step({ step, totalSteps, loss, samples, stepMs }: StepEnd): void {
+    this.#loss = smoothed(this.#loss, loss);
+    this.#msPerStep = smoothed(this.#msPerStep, stepMs);
+    this.#perSecond = smoothed(this.#perSecond, (samples / stepMs) * 1000);
+    const texts = { loss: this.#loss.toFixed(4), rate: this.#perSecond.toFixed(this.#perSecond < 10 ? 2 : 0), left: duration(((totalSteps - step) * this.#msPerStep) / 1000) };
+    if (process.stderr.isTTY) {
+      if (!this.#bar) {
+        this.#bar = new SingleBar({ stream: process.stderr, format: "[{bar}] {value}/{total} | loss {loss} | {rate} pairs/s | {left} left", hideCursor: true, etaBuffer: 1, gracefulExit: false });
+        this.#bar.start(totalSteps, step, texts);
+      }
+      this.#bar.update(step, texts);
+    } else if (Date.now() - this.#lastLine >= msBetweenLines) {
+      this.#lastLine = Date.now();
+      process.stderr.write(`step ${step} of ${totalSteps}: loss ${texts.loss}, ${texts.rate} pairs/s, ${texts.left} left\n`);
+    }
+  }
+
+  /** A line above the bar. */
+  #say(line: string): void {
+    this.stop();
+    process.stderr.write(`${line}\n`);
+  }
+}
+
+function smoothed(before: number, now: number): number {
+  return Number.isNaN(before) ? now : (1 - share) * before + share * now;
+}
+
+function millions(count: number): string {
+  return count < 1e5 ? String(count) : `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} M`;
+}
