@@ -1,5 +1,4 @@
-import { rowsInMemory, type BadPair, type ChosenPair, type DataPosition, type ImageTextPair, type RowSource } from "@sightline/contrastive";
-import { pairBatches } from "@sightline/contrastive";
+import { pairBatches, rowsInMemory, type BadPair, type ChosenPair, type DataPosition, type ImageTextPair, type RowSource } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
 import { SightlineError } from "../sightline-error.js";
 import type { Adaptation } from "./adaptation.js";
@@ -21,6 +20,7 @@ export interface InputBatch {
 }
 
 const keepBytes = 512 * 2 ** 20;
+const decodedAtOnce = 8;
 
 /**
  * The inputs of both towers for the pairs of one data set: pixels and tokens, or the features of a frozen part, which are
@@ -154,14 +154,18 @@ export async function readableImages(
   const pairs: ImageTextPair[] = [];
   const bad: BadPair[] = [];
   try {
-    for (const pair of all) {
+    for (let from = 0; from < all.length; from += decodedAtOnce) {
       signal?.throwIfAborted();
-      const pixels = await trainingPixels(pair, preprocessing, undefined, signal).catch((error: unknown) => error as Error);
-      if (pixels instanceof Uint8Array) {
-        await images.write(pairs.length, pixels);
-        pairs.push(pair);
-      } else if (data.bad === "fail") throw new SightlineError("bad-input", `finetune: pair ${pair.id}: ${pixels.message}; mend or remove it, or set data.bad to "skip"`, { cause: pixels });
-      else bad.push({ id: pair.id, reason: pixels.message });
+      const group = all.slice(from, from + decodedAtOnce);
+      const decoded = await Promise.all(group.map((pair) => trainingPixels(pair, preprocessing, undefined, signal).catch((error: unknown) => error as Error)));
+      for (const [i, pixels] of decoded.entries()) {
+        const pair = group[i] as ImageTextPair;
+        if (pixels instanceof Uint8Array) {
+          await images.write(pairs.length, pixels);
+          pairs.push(pair);
+        } else if (data.bad === "fail") throw new SightlineError("bad-input", `finetune: pair ${pair.id}: ${pixels.message}; mend or remove it, or set data.bad to "skip"`, { cause: pixels });
+        else bad.push({ id: pair.id, reason: pixels.message });
+      }
     }
     if (pairs.length === 0) throw new SightlineError("bad-input", `finetune: none of the ${all.length} images can be read: ${bad[0]?.id}: ${bad[0]?.reason}`);
     return { pairs, images, bad };
