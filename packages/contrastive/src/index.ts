@@ -42,7 +42,7 @@ export { DirectPairStep, type DirectPairOptions } from "./pair-steps/direct-pair
 export { CachedPairStep, type BatchLoss, type CachedPairStepOptions } from "./pair-steps/cached-pair-step.js";
 export { train, type CheckpointOptions, type TrainingBatch, type TrainOptions } from "./trainer/train.js";
 export { CheckpointFolder, type CheckpointFolderOptions } from "./trainer/checkpoint-folder.js";
-export { loadBestParameters, loadRunState, saveRunState, type BestSoFar, type RunState } from "./trainer/run-state.js";
+export { bestStepOf, loadBestParameters, loadRunState, saveRunState, type BestSoFar, type RunState } from "./trainer/run-state.js";
 export { fittedLogitBias } from "./losses/fitted-bias.js";
 export { PairEncoders, type PairEncoderOptions } from "./pair-steps/pair-encoders.js";
 export { featureTowers, type FeatureTower } from "./pair-steps/feature-towers.js";

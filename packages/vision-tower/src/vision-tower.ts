@@ -101,7 +101,7 @@ export class VisionTower implements AsyncDisposable {
   }
 
   /** As `encodeTexts`, for texts that are tokens already: int64[B, T], padded to T. */
-  encodeTokens(tokens: TokenBatch): Promise<Float32Array> {
+  encodeTokens(tokens: Pick<TokenBatch, "ids" | "shape">): Promise<Float32Array> {
     return this.work("encodeTokens", () => this.#encodeTokens(tokens));
   }
 
@@ -211,7 +211,7 @@ export class VisionTower implements AsyncDisposable {
     return embeddings;
   }
 
-  async #encodeTokens({ ids, shape }: TokenBatch): Promise<Float32Array> {
+  async #encodeTokens({ ids, shape }: Pick<TokenBatch, "ids" | "shape">): Promise<Float32Array> {
     if (shape[0] === 0) return new Float32Array(0);
     const session = await this.#openText(this.#textPart());
     const { embeddings } = await session.run({ tokens: { dtype: "int64", shape, data: ids } });

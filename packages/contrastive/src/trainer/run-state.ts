@@ -89,6 +89,13 @@ function buffersOf({ optimizer, average }: RunState): readonly StoredBuffer[] {
   ];
 }
 
+/** The best step so far when a checkpoint was saved; undefined where none was watched. */
+export async function bestStepOf(file: string): Promise<number | undefined> {
+  await using stored = await openSafetensors(file);
+  const best = stored.metadata.get("best");
+  return best === undefined ? undefined : (JSON.parse(String(best)) as BestSoFar).step;
+}
+
 /** The parameters of a checkpoint, their moving average where it has one. */
 export async function loadBestParameters(file: string, parameters: ParameterSet): Promise<void> {
   await using stored = await openSafetensors(file);

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { AdamWState, Optimizer } from "../adamw.js";
 import { clipGradients } from "../clip-gradients.js";
 import type { DataPosition } from "../data/pair-batches.js";
-import type { MovingAverage } from "../moving-average.js";
+import type { MovingAverage, MovingAverageState } from "../moving-average.js";
 import type { ParameterSet } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";
 import type { CheckpointFolder } from "./checkpoint-folder.js";
@@ -62,14 +62,14 @@ export interface TrainOptions<Batch> {
  * before that step saved
  */
 export async function* train<Batch>(options: TrainOptions<Batch>): AsyncGenerator<TrainingEvent, void> {
-  const { step: stepper, optimizer, totalSteps, checkpoints, evaluate, movingAverage, signal } = options;
-  const { parameters, gradients } = stepper;
+  const { step: stepper, optimizer, checkpoints, movingAverage, signal } = options;
+  const { parameters } = stepper;
   const average = movingAverage?.init(parameters);
   const state: RunState = { optimizer: optimizer.init(parameters), ...(average ? { average } : {}), step: 0, position: { epoch: 0, batch: 0 } };
   if (checkpoints?.resumeAt !== undefined) await loadRunState(checkpoints.folder.fileOf(checkpoints.resumeAt), parameters, state, checkpoints.settings);
   await checkpoints?.folder.prepare();
   let savedAt = state.step;
-  const save = async (best = false): Promise<TrainingEvent[]> => {
+  const save: Save = async (best = false) => {
     if (!checkpoints || savedAt === state.step) return [];
     const file = checkpoints.folder.fileOf(state.step);
     await saveRunState(file, parameters, state, checkpoints.settings);
@@ -78,46 +78,60 @@ export async function* train<Batch>(options: TrainOptions<Batch>): AsyncGenerato
     return [{ type: "checkpoint-saved", step: state.step, path: file, best }];
   };
 
-  if (state.step < totalSteps) {
-    let started = performance.now();
-    for await (const { batch, samples, epoch, next, ids } of options.batches(state.position, state.step)) {
-      let result: StepFigures;
-      let gradientNorm: number;
-      try {
-        signal?.throwIfAborted();
-        result = await stepper.run(batch, signal);
-        await options.reduceGradients?.(gradients);
-        gradientNorm = clipGradients(gradients, options.maxGradientNorm ?? Number.POSITIVE_INFINITY);
-        if (!Number.isFinite(result.loss) || !Number.isFinite(gradientNorm)) throw new TrainingError(`the loss is ${result.loss}, the norm of the gradients ${gradientNorm}`);
-      } catch (cause) {
-        // Parameters have not moved since the last step.
-        const saved = await save();
-        yield* saved;
-        if (signal?.aborted || !(cause instanceof TrainingError)) throw cause;
-        throw new TrainingError(brokenStep(state.step + 1, cause.message, ids, saved[0]?.type === "checkpoint-saved" ? saved[0].path : undefined), { cause });
-      }
-      const rate = options.learningRate(state.step);
-      await optimizer.update(parameters, gradients, state.optimizer, rate);
-      options.constrain?.(parameters);
-      if (average) movingAverage?.update(parameters, average);
-      state.step++;
-      state.position = next;
-      const stepMs = performance.now() - started;
-      yield { type: "step-end", step: state.step, totalSteps, epoch, loss: result.loss, learningRate: rate, gradientNorm, samples, stepMs, figures: result.figures };
-
-      const last = state.step >= totalSteps;
-      let best = false;
-      if (evaluate && (last || state.step % evaluate.everySteps === 0)) {
-        const evaluated = await evaluateAverage(options, state);
-        best = isBest(evaluated, state, checkpoints?.best);
-        yield evaluated;
-      }
-      if (checkpoints && (last || best || state.step % checkpoints.everySteps === 0)) yield* await save(best);
-      if (last) break;
-      started = performance.now();
-    }
+  try {
+    yield* steps(options, state, average, save);
+  } catch (error) {
+    // Wherever it stopped, the state is that of the last whole step.
+    if (signal?.aborted) yield* await save();
+    throw error;
   }
   if (average) parameters.values.set(average.values);
+}
+
+/** Saves the state, unless it has been saved as it is. */
+type Save = (best?: boolean) => Promise<TrainingEvent[]>;
+
+async function* steps<Batch>(options: TrainOptions<Batch>, state: RunState, average: MovingAverageState | undefined, save: Save): AsyncGenerator<TrainingEvent, void> {
+  const { step: stepper, optimizer, totalSteps, checkpoints, evaluate, movingAverage, signal } = options;
+  const { parameters, gradients } = stepper;
+  if (state.step >= totalSteps) return;
+  let started = performance.now();
+  for await (const { batch, samples, epoch, next, ids } of options.batches(state.position, state.step)) {
+    let result: StepFigures;
+    let gradientNorm: number;
+    try {
+      signal?.throwIfAborted();
+      result = await stepper.run(batch, signal);
+      await options.reduceGradients?.(gradients);
+      gradientNorm = clipGradients(gradients, options.maxGradientNorm ?? Number.POSITIVE_INFINITY);
+      if (!Number.isFinite(result.loss) || !Number.isFinite(gradientNorm)) throw new TrainingError(`the loss is ${result.loss}, the norm of the gradients ${gradientNorm}`);
+    } catch (cause) {
+      if (signal?.aborted || !(cause instanceof TrainingError)) throw cause;
+      // Parameters have not moved since the last step.
+      const saved = await save();
+      yield* saved;
+      throw new TrainingError(brokenStep(state.step + 1, cause.message, ids, saved[0]?.type === "checkpoint-saved" ? saved[0].path : undefined), { cause });
+    }
+    const rate = options.learningRate(state.step);
+    await optimizer.update(parameters, gradients, state.optimizer, rate);
+    options.constrain?.(parameters);
+    if (average) movingAverage?.update(parameters, average);
+    state.step++;
+    state.position = next;
+    const stepMs = performance.now() - started;
+    yield { type: "step-end", step: state.step, totalSteps, epoch, loss: result.loss, learningRate: rate, gradientNorm, samples, stepMs, figures: result.figures };
+
+    const last = state.step >= totalSteps;
+    let best = false;
+    if (evaluate && (last || state.step % evaluate.everySteps === 0)) {
+      const evaluated = await evaluateAverage(options, state);
+      best = isBest(evaluated, state, checkpoints?.best);
+      yield evaluated;
+    }
+    if (checkpoints && (last || best || state.step % checkpoints.everySteps === 0)) yield* await save(best);
+    if (last) break;
+    started = performance.now();
+  }
 }
 
 /** Evaluates with the moving average in the parameters' place, where there is one. */

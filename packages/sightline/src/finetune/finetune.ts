@@ -1,5 +1,5 @@
 import path from "node:path";
-import { adamW, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
+import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
 import { elementCount } from "@sightline/graph";
 import { adaptationOf } from "./adaptation.js";
@@ -90,18 +90,17 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     ...(signal ? { signal } : {}),
   };
   await using log = await RunLog.open(folder.path, folder.resumeAt);
-  let best: string | undefined;
   try {
     for await (const event of train(trainOptions)) {
       yield* leftOut.splice(0);
       await log.write(event);
-      if (event.type === "checkpoint-saved" && event.best) best = event.path;
       yield event;
     }
   } finally {
     await log.draw(`${path.basename(config.out)}: ${config.loss.type} loss, batch ${config.batchSize}`);
   }
-  yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best, signal });
+  const best = config.checkpoints.best === undefined ? undefined : await bestStepOf(folder.checkpoints.fileOf(totalSteps));
+  yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best: best === undefined ? undefined : folder.checkpoints.fileOf(best), signal });
 }
 
 async function start(config: FinetuneConfig, model: TrainingModel, adapted: ReturnType<typeof adaptationOf>, inputs: PairInputs, encoders: PairEncoders, signal: AbortSignal | undefined): ReturnType<typeof startingTemperature> {
