@@ -27,6 +27,7 @@ export { createSharedState, requestStop, type SharedState } from "./replicas/sha
 export { trainReplica, type ReplicaOptions, type ReplicaStep } from "./replicas/replica.js";
 export { BadPairCount, type BadPair, type ImageTextPair, type PairReaderOptions } from "./data/image-text-pair.js";
 export { rowPairs, type PairFields, type Row, type RowPairOptions } from "./data/row-pairs.js";
+export { readCsvPairs } from "./data/csv-pairs.js";
 export { readJsonlPairs, type TableReaderOptions } from "./data/jsonl-pairs.js";
 export { readCaptionJsonPairs, readCocoPairs, readKarpathyPairs, type CocoOptions, type KarpathyOptions } from "./data/caption-json-pairs.js";
 export { readFolderPairs } from "./data/folder-pairs.js";

@@ -67,7 +67,7 @@ async function writeModelDirectory(trained: TrainedModel, directory: string): Pr
   const { model } = trained;
   await replaceFolder(directory, async (partial) => {
     for (const name of await readdir(model.directory)) {
-      if (/\.(json|model|txt|md|jinja)$/i.test(name) && !/\.index\.json$/.test(name) && name !== "config.json") await cp(path.join(model.directory, name), path.join(partial, name));
+      if (/\.(json|model|txt|md|jinja)$/i.test(name) && !name.endsWith(".index.json") && name !== "config.json") await cp(path.join(model.directory, name), path.join(partial, name));
     }
     const config = JSON.parse(await readFile(path.join(model.directory, "config.json"), "utf8")) as Record<string, unknown>;
     const { torch_dtype: _before, ...kept } = config;

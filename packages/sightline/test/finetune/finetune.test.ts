@@ -208,8 +208,8 @@ describe("data that is not as it should be", () => {
     const data = { train: path.join(broken, "pairs.jsonl") };
     const events = await eventsOf(variant("broken-run", { data, batchSize: 6, steps: 2, export: [] }));
     expect(events[0]).toMatchObject({ trainPairs: 6, leftOut: ["1 x no caption: mute", "1 x not a JSON object: pairs.jsonl:8"] });
-    const left = events.filter((event) => event.type === "pairs-left-out");
-    expect(left[0]?.bad.map(({ id }) => id).sort()).toEqual(["cut", "gone"]);
+    const left = events.find((event) => event.type === "pairs-left-out");
+    expect(left?.bad.map(({ id }) => id).sort()).toEqual(["cut", "gone"]);
     expect(events.filter((event): event is StepEnd => event.type === "step-end").map(({ samples }) => samples)).toEqual([4, 4]);
     await expect(eventsOf(variant("strict", { data: { ...data, bad: "fail" }, batchSize: 4 }))).rejects.toThrow(/pair mute: no caption; mend or remove it/);
   });
