@@ -52,5 +52,5 @@ export { classEmbeddings, zeroShotAccuracy } from "./evaluation/zero-shot.js";
 export { seededHash, seededUniform } from "./seeded-hash.js";
 export { JsonlLog, loggedEvents } from "./logs/jsonl-log.js";
 export { TensorBoardLog } from "./logs/tensorboard-log.js";
-export { linePlot, plotGrid, type PlotOptions, type PlotSeries } from "./logs/line-plot.js";
+export { linePlot, plotGrid, type PlotOptions, type PlotSeries } from "./plots/line-plot.js";
 export { trainingPicture } from "./logs/training-picture.js";
