@@ -48,6 +48,7 @@ export { fittedLogitBias } from "./losses/fitted-bias.js";
 export { PairEncoders, type PairEncoderOptions } from "./pair-steps/pair-encoders.js";
 export { featureTowers, type FeatureTower } from "./pair-steps/feature-towers.js";
 export { retrieval, type Recall, type RetrievalResult, type RetrievalSet } from "./evaluation/retrieval.js";
+export { meanPairLogits, type PairLogitSet } from "./evaluation/pair-logits.js";
 export { classEmbeddings, zeroShotAccuracy } from "./evaluation/zero-shot.js";
 export { seededHash, seededUniform } from "./seeded-hash.js";
 export { JsonlLog, loggedEvents } from "./logs/jsonl-log.js";

@@ -34,7 +34,7 @@ export function zeroShotAccuracy(images: Float32Array, classes: Float32Array, la
     cosineRow(x, i, classes, width, row);
     const own = row[labels[i] as number];
     if (own === undefined) throw new TrainingError(`zeroShotAccuracy: image ${i} expected a label from 0 to ${c - 1}, got ${labels[i]}`);
-    const before = row.reduce((sum, cosine, j) => sum + (cosine >= own && j !== labels[i] ? 1 : 0), 0);
+    const before = row.reduce((sum, cosine, j) => sum + (!(cosine < own) && j !== labels[i] ? 1 : 0), 0);
     if (before < 1) first++;
     if (before < 5) five++;
   }

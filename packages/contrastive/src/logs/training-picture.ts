@@ -135,7 +135,7 @@ function temperaturePanel(steps: readonly StepEnd[]): Panel {
 }
 
 function common(events: readonly { readonly step: number }[], title: string, yLabel: string): Pick<Panel, "title" | "xLabel" | "yLabel" | "x" | "empty"> {
-  const x = linearAxis(events.map(({ step }) => step), { tight: true, include: [0] });
+  const x = linearAxis(events.map(({ step }) => step), { tight: true, whole: true, include: [0] });
   return { title, xLabel: "step", yLabel, x, ...(events.length === 0 ? { empty: "nothing yet" } : {}) };
 }
 

@@ -25,16 +25,18 @@ export interface AxisOptions {
   readonly tight?: boolean;
   /** Ticks in place of round numbers. */
   readonly given?: readonly number[];
+  /** Ticks at whole numbers only. */
+  readonly whole?: boolean;
 }
 
 /** A linear axis with ticks at round numbers. */
-export function linearAxis(values: readonly number[], { include = [], percent = false, ticks = 5, tight = false, given }: AxisOptions = {}): Axis {
+export function linearAxis(values: readonly number[], { include = [], percent = false, ticks = 5, tight = false, given, whole = false }: AxisOptions = {}): Axis {
   let [from, to] = extent([...values.filter(Number.isFinite), ...include, ...(given ?? [])]);
   if (from === to) {
     const room = Math.abs(from) * 0.1 || 1;
     [from, to] = tight ? [from, from + 1] : [from - room, to + room];
   }
-  const step = roundStep((to - from) / ticks);
+  const step = roundStep((to - from) / ticks, whole);
   // A hundredth of a step beyond a round number is rounding, not a reason for one more step.
   const first = tight ? Math.ceil(from / step - 0.01) : Math.floor(from / step + 0.01);
   const last = tight ? Math.floor(to / step + 0.01) : Math.ceil(to / step - 0.01);
@@ -78,9 +80,9 @@ function extent(values: readonly number[]): [number, number] {
   return least <= most ? [least, most] : [0, 1];
 }
 
-/** The smallest of 1, 2, 2.5 and 5 times a power of ten that is no less. */
-function roundStep(least: number): number {
+/** The smallest of 1, 2, 2.5 and 5 times a power of ten that is no less, and whole if asked for. */
+function roundStep(least: number, whole: boolean): number {
   const power = 10 ** Math.floor(Math.log10(least));
-  const factor = [1, 2, 2.5, 5, 10].find((candidate) => candidate * power >= least * 0.999) ?? 10;
-  return factor * power;
+  const steps = [1, 2, 2.5, 5, 10].map((factor) => factor * power);
+  return steps.find((step) => step >= least * 0.999 && (!whole || Number.isInteger(step))) ?? (whole ? Math.max(1, 10 * power) : 10 * power);
 }

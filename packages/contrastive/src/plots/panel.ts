@@ -68,11 +68,11 @@ export function drawPanel(panel: Panel, frame: Frame): readonly string[] {
   const middle = (area.top + area.bottom) / 2;
   const leftInk = right?.leftColor ?? ink.text;
   const out: string[] = [svgText(frame.left, frame.top + 14, panel.title, { size: titleSize, fill: ink.title, bold: true }), ...legend.elements];
-  for (const { at: value, text } of y.ticks) {
+  for (const { at: value, text } of panel.empty === undefined ? y.ticks : []) {
     out.push(svgLine(area.left, at.y(value), area.right, at.y(value), ink.grid));
     out.push(svgText(area.left - 8, at.y(value) + 4, text, { size: fontSize, fill: leftInk, anchor: "end" }));
   }
-  for (const { at: value, text } of right?.axis.ticks ?? []) {
+  for (const { at: value, text } of panel.empty === undefined && right ? right.axis.ticks : []) {
     out.push(svgText(area.right + 8, at.y(value, right?.axis) + 4, text, { size: fontSize, fill: right?.color ?? ink.text }));
   }
   for (const { at: value, text } of roomFor(x, at.x)) {
