@@ -32,8 +32,10 @@ export interface AxisOptions {
 /** A linear axis with ticks at round numbers. */
 export function linearAxis(values: readonly number[], { include = [], percent = false, ticks = 5, tight = false, given, whole = false }: AxisOptions = {}): Axis {
   let [from, to] = extent([...values.filter(Number.isFinite), ...include, ...(given ?? [])]);
-  if (from === to) {
-    const room = Math.abs(from) * 0.1 || 1;
+  const size = Math.max(Math.abs(from), Math.abs(to));
+  // Values that differ by rounding alone are one value.
+  if (to - from <= size * 1e-9 || size < 1e-300) {
+    const room = size < 1e-300 ? 1 : size * 0.1;
     [from, to] = tight ? [from, from + 1] : [from - room, to + room];
   }
   const step = roundStep((to - from) / ticks, whole);
