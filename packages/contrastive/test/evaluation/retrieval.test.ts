@@ -76,6 +76,20 @@ const set = fc.record({ n: fc.integer({ min: 1, max: 7 }), perImage: fc.integer(
   return { n, width, images: rows(n), texts: rows(n * perImage), imageOfText: Int32Array.from({ length: n * perImage }, (_, j) => j % n) };
 });
 
+describe("retrieval of a large set", () => {
+  it("joins its tiles", () => {
+    // Texts of an image lie far apart; each points at its own image a little more than at all others.
+    const [n, perImage, width] = [131, 4, 131];
+    const texts = axes(width, ...Array.from({ length: n * perImage }, (_, j) => j % n)).map((value) => value + 0.01);
+    // The last two images are each other's.
+    const images = axes(width, ...Array.from({ length: n }, (_, i) => (i === 129 ? 130 : i === 130 ? 129 : i)));
+    const { imageToText, textToImage } = retrieval({ width, images, texts, imageOfText: Int32Array.from({ length: n * perImage }, (_, j) => j % n) }, [1, 4, 131]);
+    expect([imageToText.at.get(1), textToImage.at.get(1)]).toEqual([129 / 131, 129 / 131]);
+    // Behind the four of the other come all that tie.
+    expect([imageToText.at.get(4), imageToText.at.get(131), textToImage.at.get(131)]).toEqual([129 / 131, 129 / 131, 1]);
+  });
+});
+
 describe("retrieval of any set", () => {
   const at = [1, 2, 3, 4, 5, 6, 7];
 

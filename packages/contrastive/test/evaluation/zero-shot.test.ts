@@ -23,6 +23,12 @@ describe("zeroShotAccuracy", () => {
     expect(zeroShotAccuracy(images, classes, [0, 2, 1, 0], 7)).toEqual({ top1: 0.5, top5: 0.75 });
   });
 
+  it("joins its tiles", () => {
+    const images = Float32Array.from({ length: 40 * 7 }, (_, k) => (k % 7 === Math.floor(k / 7) % 7 ? 1 : 0));
+    const labels = Int32Array.from({ length: 40 }, (_, i) => (i < 30 ? i % 7 : (i + 1) % 7));
+    expect(zeroShotAccuracy(images, classes, labels, 7)).toEqual({ top1: 0.75, top5: 0.75 });
+  });
+
   it("counts ties, and cosines that are no numbers, against the image", () => {
     expect(zeroShotAccuracy(Float32Array.of(1, 1, 0, 0, 0, 0, 0), classes, [0], 7)).toEqual({ top1: 0, top5: 1 });
     expect(zeroShotAccuracy(new Float32Array(7).fill(Number.NaN), classes, [0], 7)).toEqual({ top1: 0, top5: 0 });
