@@ -1,6 +1,9 @@
 import { TrainingError } from "../training-error.js";
-import { normalizeRows } from "../losses/normalized-rows.js";
-import { cosineRow } from "./cosine-row.js";
+import { dotRows, normalizeRows } from "../losses/normalized-rows.js";
+import { cosineTile } from "./cosine-tile.js";
+
+/** Images and texts whose cosines are computed at a time: the texts of a tile stay in the processor's cache. */
+const [tileImages, tileTexts] = [64, 256];
 
 export interface RetrievalSet {
   /** D */
@@ -32,7 +35,8 @@ export interface RetrievalResult {
 
 /**
  * Retrieval both ways as Karpathy's protocol counts it (Karpathy & Fei-Fei 2015): by cosine, over the whole set. Equal
- * cosines count against the query, so that a tower which says the same of everything finds nothing.
+ * cosines count against the query, so that a tower which says the same of everything finds nothing, and one whose embeddings
+are no numbers neither. An image without texts is no query, but may be found wrongly.
  * @throws TrainingError when the set is empty, or a list does not fit
  */
 export function retrieval({ width, images, texts, imageOfText, keys }: RetrievalSet, at: readonly number[] = [1, 5, 10]): RetrievalResult {
@@ -43,33 +47,38 @@ export function retrieval({ width, images, texts, imageOfText, keys }: Retrieval
   const right = new RightAnswers(n, imageOfText, keys);
   const x = normalizeRows(images, width).rows;
   const y = normalizeRows(texts, width).rows;
-  const row = new Float64Array(m);
+  // Summed as cosineTile does, so that a text with the right one's embedding ties with it to the last bit.
   const bestOfImage = new Float64Array(n).fill(Number.NEGATIVE_INFINITY);
   const bestOfText = new Float64Array(m).fill(Number.NEGATIVE_INFINITY);
   for (let i = 0; i < n; i++) {
-    cosineRow(x, i, y, width, row);
     for (const j of right.textsOf(i)) {
-      bestOfImage[i] = Math.max(bestOfImage[i] as number, row[j] as number);
-      bestOfText[j] = Math.max(bestOfText[j] as number, row[j] as number);
+      const cosine = dotRows(x, i, y, j, width);
+      bestOfImage[i] = Math.max(bestOfImage[i] as number, cosine);
+      bestOfText[j] = Math.max(bestOfText[j] as number, cosine);
     }
   }
-  // Wrong answers that come before the best right one, both ways while each cosine is computed once more.
+  // Wrong answers that come before the best right one, both ways while each cosine is computed once. A cosine that is no
+  // number counts against the query too.
+  const cosines = new Float64Array(tileImages * tileTexts);
   const beforeImage = new Int32Array(n);
   const beforeText = new Int32Array(m);
-  const isRight = new Uint8Array(m);
-  for (let i = 0; i < n; i++) {
-    cosineRow(x, i, y, width, row);
-    for (const j of right.textsOf(i)) isRight[j] = 1;
-    const best = bestOfImage[i] as number;
-    let before = 0;
-    for (let j = 0; j < m; j++) {
-      if (isRight[j] === 1) continue;
-      const cosine = row[j] as number;
-      if (cosine >= best) before++;
-      if (cosine >= (bestOfText[j] as number)) beforeText[j] = (beforeText[j] as number) + 1;
+  for (let fromText = 0; fromText < m; fromText += tileTexts) {
+    const tile = { from: fromText, to: Math.min(m, fromText + tileTexts) };
+    for (let fromImage = 0; fromImage < n; fromImage += tileImages) {
+      const toImage = Math.min(n, fromImage + tileImages);
+      cosineTile(x, { from: fromImage, to: toImage }, y, tile, width, cosines);
+      for (let i = fromImage; i < toImage; i++) {
+        const row = cosines.subarray((i - fromImage) * (tile.to - tile.from), (i - fromImage + 1) * (tile.to - tile.from));
+        // Right answers come before no other.
+        for (const j of right.textsOf(i)) if (j >= tile.from && j < tile.to) row[j - tile.from] = Number.NEGATIVE_INFINITY;
+        const best = bestOfImage[i] as number;
+        for (let j = tile.from; j < tile.to; j++) {
+          const cosine = row[j - tile.from] as number;
+          if (!(cosine < best)) beforeImage[i] = (beforeImage[i] as number) + 1;
+          if (!(cosine < (bestOfText[j] as number))) beforeText[j] = (beforeText[j] as number) + 1;
+        }
+      }
     }
-    beforeImage[i] = before;
-    for (const j of right.textsOf(i)) isRight[j] = 0;
   }
   return { imageToText: recall(beforeImage.filter((_, i) => right.textsOf(i).length > 0), at), textToImage: recall(beforeText, at) };
 }

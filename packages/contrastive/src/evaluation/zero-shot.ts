@@ -1,6 +1,9 @@
 import { normalizeRows } from "../losses/normalized-rows.js";
 import { TrainingError } from "../training-error.js";
-import { cosineRow } from "./cosine-row.js";
+import { cosineTile } from "./cosine-tile.js";
+
+/** Images whose cosines with all classes are held at a time. */
+const tileImages = 16;
 
 /**
  * One embedding a class from several templates: the mean of their unit rows, of unit length again (Radford et al. 2021, 3.1.4).
@@ -28,13 +31,15 @@ export function zeroShotAccuracy(images: Float32Array, classes: Float32Array, la
   const [n, c] = [images.length / width, classes.length / width];
   if (n === 0 || n !== labels.length) throw new TrainingError(`zeroShotAccuracy: expected as many labels as images, at least one, got ${labels.length} and ${n}`);
   const x = normalizeRows(images, width).rows;
-  const row = new Float64Array(c);
+  const cosines = new Float64Array(tileImages * c);
   let [first, five] = [0, 0];
   for (let i = 0; i < n; i++) {
-    cosineRow(x, i, classes, width, row);
+    const inTile = i % tileImages;
+    if (inTile === 0) cosineTile(x, { from: i, to: Math.min(n, i + tileImages) }, classes, { from: 0, to: c }, width, cosines);
+    const row = cosines.subarray(inTile * c, (inTile + 1) * c);
     const own = row[labels[i] as number];
     if (own === undefined) throw new TrainingError(`zeroShotAccuracy: image ${i} expected a label from 0 to ${c - 1}, got ${labels[i]}`);
-    const before = row.reduce((sum, cosine, j) => sum + (cosine >= own && j !== labels[i] ? 1 : 0), 0);
+    const before = row.reduce((sum, cosine, j) => sum + (!(cosine < own) && j !== labels[i] ? 1 : 0), 0);
     if (before < 1) first++;
     if (before < 5) five++;
   }

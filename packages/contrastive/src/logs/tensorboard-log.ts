@@ -1,4 +1,4 @@
-import { open, mkdir, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -12,26 +12,28 @@ const sessionStart = 1;
 /** Scalars in the event files that TensorBoard reads. */
 export class TensorBoardLog implements AsyncDisposable {
   readonly #file: FileHandle;
+  readonly #now: () => number;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, now: () => number) {
     this.#file = file;
+    this.#now = now;
   }
 
-  /** @param resumeAt TensorBoard drops what earlier files say of later steps */
+  /**
+   * Begins an event file beside those that are there.
+   * @param resumeAt the step that the run goes on from; TensorBoard drops what earlier files say of later steps
+   * @param now milliseconds since 1970
+   */
   static async open(folder: string, resumeAt = 0, now: () => number = Date.now): Promise<TensorBoardLog> {
     await mkdir(folder, { recursive: true });
-    const seconds = Math.floor(now() / 1000);
-    const file = await open(path.join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.sightline`), "a");
-    const log = new TensorBoardLog(file);
-    await log.#append(eventBytes(now() / 1000, 0, (event) => event.tag(eventFields.fileVersion, WireType.LengthDelimited).string("brain.Event:2")));
-    if (resumeAt > 0) {
-      const status = new BinaryWriter().tag(1, WireType.Varint).int32(sessionStart).finish();
-      await log.#append(eventBytes(now() / 1000, resumeAt + 1, (event) => event.tag(eventFields.sessionLog, WireType.LengthDelimited).bytes(status)));
-    }
+    const file = await open(path.join(folder, `events.out.tfevents.${await fileSeconds(folder, now())}.${hostname()}.${process.pid}.sightline`), "wx");
+    const log = new TensorBoardLog(file, now);
+    await log.#append(0, eventFields.fileVersion, new TextEncoder().encode("brain.Event:2"));
+    await log.#append(resumeAt === 0 ? 0 : resumeAt + 1, eventFields.sessionLog, new BinaryWriter().tag(1, WireType.Varint).int32(sessionStart).finish());
     return log;
   }
 
-  async write(event: TrainingEvent, now: () => number = Date.now): Promise<void> {
+  async write(event: TrainingEvent): Promise<void> {
     const scalars = scalarsOf(event);
     if (scalars.length === 0) return;
     const summary = new BinaryWriter();
@@ -39,8 +41,7 @@ export class TensorBoardLog implements AsyncDisposable {
       const scalar = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name).tag(2, WireType.Bit32).float(value).finish();
       summary.tag(1, WireType.LengthDelimited).bytes(scalar);
     }
-    const bytes = summary.finish();
-    await this.#append(eventBytes(now() / 1000, event.step, (writer) => writer.tag(eventFields.summary, WireType.LengthDelimited).bytes(bytes)));
+    await this.#append(event.step, eventFields.summary, summary.finish());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,8 +49,10 @@ export class TensorBoardLog implements AsyncDisposable {
     await this.#file.close();
   }
 
-  /** A record: length, its checksum, the data, its checksum (tensorflow/core/lib/io/record_writer). */
-  async #append(data: Uint8Array): Promise<void> {
+  /** An event as a record: length, its checksum, the event, its checksum (tensorflow/core/lib/io/record_writer). */
+  async #append(step: number, field: number, value: Uint8Array): Promise<void> {
+    const event = new BinaryWriter().tag(eventFields.wallTime, WireType.Bit64).double(this.#now() / 1000).tag(eventFields.step, WireType.Varint).int64(step);
+    const data = event.tag(field, WireType.LengthDelimited).bytes(value).finish();
     const record = new Uint8Array(data.length + 16);
     const view = new DataView(record.buffer);
     view.setBigUint64(0, BigInt(data.length), true);
@@ -60,9 +63,10 @@ export class TensorBoardLog implements AsyncDisposable {
   }
 }
 
-function eventBytes(wallTime: number, step: number, fill: (event: BinaryWriter) => BinaryWriter): Uint8Array<ArrayBuffer> {
-  const event = new BinaryWriter().tag(eventFields.wallTime, WireType.Bit64).double(wallTime).tag(eventFields.step, WireType.Varint).int64(step);
-  return fill(event).finish();
+/** The time in a new file's name: TensorBoard reads files by their names' order, so it is later than that of any file there, whatever the clock says. */
+async function fileSeconds(folder: string, now: number): Promise<string> {
+  const times = (await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
+  return String(Math.max(Math.floor(now / 1000), ...times.map((time) => time + 1))).padStart(10, "0");
 }
 
 /** Curves by name: `train/loss`, `eval/imageToText.r1`. */

@@ -44,8 +44,8 @@ export class ListedLogits {
     this.loss = loss;
     // The sum of all cosines is the product of the sums.
     const total = t * dotRows(sumOfRows(images, width), 0, sumOfRows(texts, width), 0, width) + bias * labels.images * labels.texts;
-    const ordinary = labels.images * labels.texts - columns.length;
-    this.#means = { meanPositiveLogit: positive / positives, meanNegativeLogit: (total - all + negative) / (ordinary + negatives) };
+    const others = labels.images * labels.texts - columns.length + negatives;
+    this.#means = { meanPositiveLogit: positive / positives, meanNegativeLogit: others === 0 ? Number.NaN : (total - all + negative) / others };
   }
 
   /** Mean logits of matches and of negatives; NaN where there are none. */

@@ -1,4 +1,4 @@
-import { captionKey, classEmbeddings, retrieval, zeroShotAccuracy, type ImageTextPair, type PairEncoders, type ParameterSet } from "@sightline/contrastive";
+import { captionKey, classEmbeddings, meanPairLogits, retrieval, zeroShotAccuracy, type ImageTextPair, type PairEncoders, type ParameterSet } from "@sightline/contrastive";
 import { tokenRows, type PairInputs } from "./pair-inputs.js";
 import type { TrainingModel } from "./training-model.js";
 
@@ -15,7 +15,9 @@ export async function retrievalFigures(held: Everything, encoders: PairEncoders,
     ...[...at].map(([k, share]) => [`${direction}.r${k}`, share] as const),
     [`${direction}.medianRank`, medianRank] as const,
   ]);
-  return { ...Object.fromEntries(named), ...meanLogits(images, texts, imageOfText, width, temperature) };
+  // A set of one pair has no negatives, whose mean is then no number.
+  const logits = Object.entries(meanPairLogits({ width, images, texts, imageOfText }, temperature)).filter(([, mean]) => !Number.isNaN(mean));
+  return Object.fromEntries([...named, ...logits]);
 }
 
 /** Accuracy of naming images whose caption is their class. */
@@ -42,27 +44,4 @@ export class ZeroShotTask {
     const { top1, top5 } = zeroShotAccuracy(images, classes, this.#labels, width);
     return { "zeroShot.top1": top1, "zeroShot.top5": top5 };
   }
-}
-
-/** Mean logits of matches and of all other pairs, which need the sums of the rows alone. */
-function meanLogits(images: Float32Array, texts: Float32Array, imageOfText: Int32Array, width: number, { logitScale, logitBias }: { readonly logitScale: number; readonly logitBias: number }): Readonly<Record<string, number>> {
-  const unit = (rows: Float32Array, i: number): Float64Array => {
-    const row = Float64Array.from(rows.subarray(i * width, (i + 1) * width));
-    const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0)) || 1;
-    return row.map((value) => value / norm);
-  };
-  const sumOf = (rows: Float32Array): Float64Array => {
-    const sum = new Float64Array(width);
-    for (let i = 0; i < rows.length / width; i++) unit(rows, i).forEach((value, k) => (sum[k] = (sum[k] as number) + value));
-    return sum;
-  };
-  const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, k) => sum + value * (b[k] as number), 0);
-  const t = Math.exp(logitScale);
-  const positive = imageOfText.reduce((sum, image, text) => sum + dot(unit(images, image), unit(texts, text)), 0);
-  const all = dot(sumOf(images), sumOf(texts));
-  const pairs = (images.length / width) * imageOfText.length;
-  return {
-    meanPositiveLogit: (t * positive) / imageOfText.length + logitBias,
-    ...(pairs > imageOfText.length ? { meanNegativeLogit: (t * (all - positive)) / (pairs - imageOfText.length) + logitBias } : {}),
-  };
 }
