@@ -49,8 +49,8 @@ export async function* loadedBatches(pairs: readonly ImageTextPair[], options: L
       loading.catch(() => undefined);
       emptyBatches = batch.pairs.length === 0 ? emptyBatches + 1 : 0;
       if (emptyBatches * options.batchSize > pairs.length) throw new SightlineError("bad-input", `finetune: no image of the last ${emptyBatches} batches could be read: ${batch.bad[0]?.id}: ${batch.bad[0]?.reason}`);
-      await using _disposed = batch.images;
-      yield batch;
+      await using images = batch.images;
+      yield { ...batch, images };
     }
   } finally {
     await loading.then(({ images }) => images[Symbol.asyncDispose](), () => undefined);

@@ -76,7 +76,7 @@ describe("readPairs", () => {
 
   it.each([
     ["nowhere.jsonl", undefined, "no such file or folder"],
-    ["pairs.xml", "<x/>", "expected a folder, .jsonl"],
+    ["pairs.xml", "<x/>", "expected a folder, .csv, .tsv, .jsonl"],
     ["broken.parquet", "PAR1", "cannot be read"],
   ])("refuses %s", async (name, content, message) => {
     const file = content === undefined ? path.join(folder, name) : await written(name, content);
