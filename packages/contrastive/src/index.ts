@@ -55,3 +55,6 @@ export { JsonlLog, loggedEvents } from "./logs/jsonl-log.js";
 export { TensorBoardLog } from "./logs/tensorboard-log.js";
 export { linePlot, plotGrid, type PlotOptions, type PlotSeries } from "./plots/line-plot.js";
 export { trainingPicture } from "./logs/training-picture.js";
+export { alone, type Collectives } from "./collectives/collectives.js";
+export { openMpi } from "./collectives/open-mpi.js";
+export { ringSigmoidLoss, type PairIdentities, type RingLossOptions } from "./collectives/ring-sigmoid-loss.js";
