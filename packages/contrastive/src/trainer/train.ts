@@ -30,6 +30,8 @@ export interface CheckpointOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** The step of the checkpoint to go on from. */
   readonly resumeAt?: number;
+  /** False in all processes of a run but one: they read checkpoints, and write none. */
+  readonly writes?: boolean;
 }
 
 export interface TrainOptions<Batch> {
@@ -67,10 +69,11 @@ export async function* train<Batch>(options: TrainOptions<Batch>): AsyncGenerato
   const average = movingAverage?.init(parameters);
   const state: RunState = { optimizer: optimizer.init(parameters), ...(average ? { average } : {}), step: 0, position: { epoch: 0, batch: 0 } };
   if (checkpoints?.resumeAt !== undefined) await loadRunState(checkpoints.folder.fileOf(checkpoints.resumeAt), parameters, state, checkpoints.settings);
-  await checkpoints?.folder.prepare();
+  const writes = checkpoints?.writes !== false;
+  if (writes) await checkpoints?.folder.prepare();
   let savedAt = state.step;
   const save: Save = async (best = false) => {
-    if (!checkpoints || savedAt === state.step) return [];
+    if (!checkpoints || !writes || savedAt === state.step) return [];
     const file = checkpoints.folder.fileOf(state.step);
     await saveRunState(file, parameters, state, checkpoints.settings);
     savedAt = state.step;

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { Command } from "commander";
+import { openMpi, type Collectives } from "@sightline/contrastive";
+import { Command, Option } from "commander";
 import { finetune } from "../finetune/finetune.js";
 import { readFinetuneConfig } from "../finetune/finetune-config.js";
 import type { FinetuneEvent } from "../finetune/finetune-event.js";
@@ -13,6 +14,7 @@ interface FinetuneCommandOptions {
   readonly config?: string;
   readonly resume?: string;
   readonly json?: boolean;
+  readonly distributed?: "mpi";
 }
 
 /** `sightline finetune`: trains a SigLIP checkpoint on image–text pairs. */
@@ -21,25 +23,42 @@ export function finetuneCommand(): Command {
     .description("Fine-tune a SigLIP tower on image–text pairs with the sigmoid loss (docs/finetuning.md).")
     .option("--config <file>", "what to train, on what, for how long: a JSON file")
     .option("--resume <folder>", "go on with the run in this folder, from its last checkpoint")
+    .addOption(new Option("--distributed <how>", "train on several processes or machines: mpirun -n 4 sightline finetune --distributed mpi …").choices(["mpi"]))
     .option("--json", "print one JSON object about the run")
-    .action(runFinetune);
+    .action((options: FinetuneCommandOptions) => (options.distributed === undefined ? runFinetune(options) : runShared(options)));
 }
 
-async function runFinetune({ config: file, resume, json = false }: FinetuneCommandOptions): Promise<void> {
+/** One of several processes. A failure of one ends all: the others would wait for it for ever. */
+async function runShared(options: FinetuneCommandOptions): Promise<void> {
+  const collectives = openMpi();
+  try {
+    await runFinetune(options, collectives);
+    await collectives[Symbol.asyncDispose]();
+  } catch (error) {
+    process.stderr.write(`sightline: rank ${collectives.rank} of ${collectives.size}: ${(error as Error).message.split("\n", 1)[0]}\n`);
+    collectives.abort();
+  }
+  // A natural end would unload the library under its own feet.
+  process.exit();
+}
+
+async function runFinetune({ config: file, resume, json = false }: FinetuneCommandOptions, collectives?: Collectives): Promise<void> {
   const config = await configOf(file, resume);
   const signal = abortOnInterrupt();
   const progress = new FinetuneProgress();
   const summary = new RunSummary(config);
   try {
-    for await (const event of finetune(config, { resume: resume !== undefined, signal })) {
+    for await (const event of finetune(config, { resume: resume !== undefined, signal, ...(collectives ? { collectives } : {}) })) {
       summary.take(event);
       progress.take(event);
     }
     progress.stop();
+    if (collectives && collectives.rank > 0) return;
     process.stdout.write(json ? `${JSON.stringify(summary.result())}\n` : summary.text());
   } catch (error) {
     progress.stop();
     if (!signal.aborted) throw error;
+    if (collectives && collectives.rank > 0) return;
     process.stderr.write(`sightline: stopped after step ${summary.step}; go on with: sightline finetune --resume ${config.out}\n`);
     process.exitCode = exitCodes.interrupted;
   }

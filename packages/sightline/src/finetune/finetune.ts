@@ -1,5 +1,5 @@
 import path from "node:path";
-import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
+import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type Collectives, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
 import { elementCount } from "@sightline/graph";
 import { adaptationOf } from "./adaptation.js";
@@ -7,12 +7,14 @@ import { exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
-import { openHeldOutSets } from "./held-out-sets.js";
+import { noHeldOutSets, openHeldOutSets } from "./held-out-sets.js";
 import { fillParameters, startingTemperature } from "./initial-parameters.js";
+import { wholeBatch, type BatchShare } from "./loaded-batches.js";
 import { PairInputs, type InputBatch } from "./pair-inputs.js";
 import { defaultChunk, openPairStep } from "./pair-steps.js";
-import { openRunFolder, resumeSettings } from "./run-folder.js";
+import { openRunFolder, resumeSettings, type RunFolder } from "./run-folder.js";
 import { RunLog } from "./run-log.js";
+import { expectShareable, openSharedRunFolder, StopAgreement } from "./shared-run.js";
 import { readTrainingData } from "./training-data.js";
 import { openTrainingModel, type TrainingModel } from "./training-model.js";
 
@@ -21,6 +23,11 @@ export interface FinetuneOptions {
   readonly resume?: boolean;
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /**
+   * The processes that train together, each on its part of every batch (`openMpi`). All are given the same settings; the
+   * first evaluates, writes, and tells what happens, the others tell nothing.
+   */
+  readonly collectives?: Collectives;
 }
 
 /**
@@ -30,18 +37,22 @@ export interface FinetuneOptions {
  * TrainingError naming the step and its pairs when the loss is no number; the signal's reason
  */
 export async function* finetune(settings: FinetuneSettings | FinetuneConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
-  const { signal, resume = false } = options;
+  const { resume = false, collectives } = options;
   const asked = parseFinetuneConfig(settings);
+  expectShareable(asked, collectives);
+  const leads = collectives === undefined || collectives.rank === 0;
+  const agreement = collectives && new StopAgreement(collectives, options.signal);
+  const signal = agreement?.signal ?? options.signal;
   await using model = await openTrainingModel(asked.model);
   const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model.config) };
   const adapted = adaptationOf(config, model);
   const session: SessionOptions = { device: config.device, ...(config.threads === undefined ? {} : { threads: config.threads }) };
   const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
-  const held = config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
+  const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
 
   const waiting: FinetuneEvent[] = [];
   const onFeatures = (tower: "image" | "text", done: number, total: number): void => void waiting.push({ type: "features-computed", tower, done, total });
-  await using folder = await openRunFolder(config, resume);
+  await using folder = collectives ? await openSharedRunFolder(config, resume, collectives) : await openRunFolder(config, resume);
   await using inputs = await PairInputs.open(model, config, data.pairs, adapted.frozen, session, onFeatures, signal);
   yield* waiting.splice(0);
   const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.pairs.length / config.batchSize));
@@ -51,13 +62,13 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   await using encoders = await PairEncoders.open(encoderOptions);
   const started = await start(config, model, adapted, inputs, encoders, signal);
   const fixed = config.trains.temperature ? (config.loss.type === "softmax" ? { logitBias: started.logitBias } : {}) : started;
-  await using step = await openPairStep(config, towers, adapted, fixed, session);
+  await using step = await openPairStep(config, towers, adapted, fixed, session, collectives);
   const { parameters } = step;
   await fillParameters(parameters, model, adapted.lora, config.seed);
   if (parameters.has("logit_scale")) parameters.get("logit_scale")[0] = started.logitScale;
   if (parameters.has("logit_bias")) parameters.get("logit_bias")[0] = started.logitBias;
 
-  yield {
+  if (leads) yield {
     type: "data-read",
     trainPairs: inputs.pairs.length,
     validationPairs: held?.pairs.length ?? 0,
@@ -67,12 +78,12 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     trainedParameters: parameters.values.length,
     parameters: [...model.weights.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
-  await using evaluation = await openHeldOutSets({ config, model, adapted, encoders, session, pairs: held?.pairs }, signal);
+  await using evaluation = leads ? await openHeldOutSets({ config, model, adapted, encoders, session, pairs: held?.pairs }, signal) : noHeldOutSets;
   const leftOut: FinetuneEvent[] = [];
   const trainOptions: TrainOptions<PairStepBatch> = {
     step,
     optimizer: optimizerOf(config, model),
-    batches: (from, taken) => stepBatches(inputs, config, from, taken, leftOut, signal),
+    batches: (from, taken) => stepBatches(inputs, config, { from, taken, share: collectives ?? wholeBatch }, leftOut, signal),
     learningRate: (at) => cosineLearningRate(at, { peak: config.optimizer.learningRate, warmupSteps: config.schedule.warmupSteps ?? Math.floor(totalSteps / 20), totalSteps, floor: config.schedule.floor }),
     totalSteps,
     maxGradientNorm: config.optimizer.maxGradientNorm,
@@ -86,9 +97,14 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
             run: (stop) => evaluation.figures(parameters, { ...started, ...temperatureOf(parameters) }, stop),
           },
         }),
-    checkpoints: checkpointsOf(config, folder, totalSteps, inputs.pairs.length),
+    checkpoints: { ...checkpointsOf(config, folder, totalSteps, inputs.pairs.length), writes: leads },
+    ...(agreement ? { reduceGradients: (gradients) => agreement.reduce(gradients) } : {}),
     ...(signal ? { signal } : {}),
   };
+  if (!leads) {
+    for await (const event of train(trainOptions)) void event;
+    return;
+  }
   await using log = await RunLog.open(folder.path, folder.resumeAt);
   try {
     for await (const event of train(trainOptions)) {
@@ -114,11 +130,12 @@ async function start(config: FinetuneConfig, model: TrainingModel, adapted: Retu
 }
 
 /** Batches as steps take them, without those of which nothing is left. */
-async function* stepBatches(inputs: PairInputs, { data }: FinetuneConfig, from: DataPosition, taken: number, leftOut: FinetuneEvent[], signal?: AbortSignal): AsyncGenerator<TrainingBatch<PairStepBatch>, void> {
+async function* stepBatches(inputs: PairInputs, { data }: FinetuneConfig, { from, taken, share }: { readonly from: DataPosition; readonly taken: number; readonly share: BatchShare }, leftOut: FinetuneEvent[], signal?: AbortSignal): AsyncGenerator<TrainingBatch<PairStepBatch>, void> {
   let step = taken;
-  for await (const batch of inputs.batches(from, signal)) {
+  for await (const batch of inputs.batches(from, signal, share)) {
     if (batch.bad.length > 0) leftOut.push({ type: "pairs-left-out", step: step + 1, bad: batch.bad });
-    if (batch.pairs.length === 0) continue;
+    // Several processes must take the same steps, though one of them has nothing to add.
+    if (batch.pairs.length === 0 && share.size === 1) continue;
     yield stepBatch(batch, data.duplicates, step++);
   }
 }
@@ -144,7 +161,7 @@ function limitScale(shipped: number, wanted: number): (parameters: ParameterSet)
   };
 }
 
-function checkpointsOf(config: FinetuneConfig, folder: Awaited<ReturnType<typeof openRunFolder>>, totalSteps: number, pairs: number): CheckpointOptions {
+function checkpointsOf(config: FinetuneConfig, folder: RunFolder, totalSteps: number, pairs: number): CheckpointOptions {
   const { everySteps, best } = config.checkpoints;
   return {
     folder: folder.checkpoints,

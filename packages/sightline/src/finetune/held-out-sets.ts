@@ -24,6 +24,9 @@ export interface HeldOutSets extends AsyncDisposable {
   figures(parameters: ParameterSet, temperature: StartingTemperature, signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }
 
+/** Nothing to measure. */
+export const noHeldOutSets: HeldOutSets = { isEmpty: true, figures: async () => ({}), [Symbol.asyncDispose]: async () => undefined };
+
 /** @throws SightlineError `bad-input` when a set has no pair that can be read */
 export async function openHeldOutSets({ config, model, adapted, encoders, session, pairs }: HeldOutOptions, signal?: AbortSignal): Promise<HeldOutSets> {
   const opened: AsyncDisposable[] = [];

@@ -14,7 +14,22 @@ export interface LoadedBatch {
   readonly bad: readonly BadPair[];
 }
 
+/** One of the parts that processes divide a batch into. */
+export interface BatchShare {
+  readonly rank: number;
+  readonly size: number;
+}
+
+export const wholeBatch: BatchShare = { rank: 0, size: 1 };
+
+/** The pairs of one part; parts differ by one pair at most. */
+export function partOf<T>(pairs: readonly T[], { rank, size }: BatchShare): readonly T[] {
+  return pairs.slice(Math.floor((pairs.length * rank) / size), Math.floor((pairs.length * (rank + 1)) / size));
+}
+
 export interface LoadedBatchOptions {
+  /** Which part of each batch; all of it when left out. */
+  readonly share?: BatchShare;
   readonly batchSize: number;
   readonly seed: number;
   readonly from: DataPosition;
@@ -38,7 +53,10 @@ export interface LoadedBatchOptions {
  */
 export async function* loadedBatches(pairs: readonly ImageTextPair[], options: LoadedBatchOptions): AsyncGenerator<LoadedBatch, void> {
   const batches = pairBatches(pairs, options);
-  const load = (): Promise<LoadedBatch> => loadBatch(batches.next().value, options);
+  const load = (): Promise<LoadedBatch> => {
+    const batch = batches.next().value;
+    return loadBatch({ ...batch, pairs: partOf(batch.pairs, options.share ?? wholeBatch) }, options);
+  };
   let loading = load();
   let emptyBatches = 0;
   try {

@@ -4,7 +4,7 @@ import { SightlineError } from "../sightline-error.js";
 import type { Adaptation } from "./adaptation.js";
 import { BatchRows } from "./batch-rows.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
-import { loadedBatches } from "./loaded-batches.js";
+import { loadedBatches, partOf, wholeBatch, type BatchShare } from "./loaded-batches.js";
 import { captionStarts, FrozenFeatures } from "./pair-features.js";
 import type { TrainingModel } from "./training-model.js";
 import { trainingPixels } from "./training-pixels.js";
@@ -79,11 +79,15 @@ export class PairInputs implements AsyncDisposable {
     return { image: this.#features.image?.part, text: this.#features.text?.part };
   }
 
-  /** Batches without end from a position on. */
-  async *batches(from: DataPosition, signal?: AbortSignal): AsyncGenerator<InputBatch, void> {
+  /**
+   * Batches without end from a position on.
+   * @param share which part of each batch, where several processes take one together
+   */
+  async *batches(from: DataPosition, signal?: AbortSignal, share: BatchShare = wholeBatch): AsyncGenerator<InputBatch, void> {
     const { batchSize, seed, data } = this.#config;
     if (this.#features.image) {
-      for (const { pairs, epoch, next } of pairBatches(this.pairs, { batchSize, seed, from })) {
+      for (const { pairs: all, epoch, next } of pairBatches(this.pairs, { batchSize, seed, from })) {
+        const pairs = partOf(all, share);
         yield { pairs, images: this.#imageFeatures(pairs), texts: this.#texts(pairs), epoch, next, bad: [] };
       }
       return;
@@ -92,7 +96,7 @@ export class PairInputs implements AsyncDisposable {
     const { augment } = data;
     const load = (pair: ImageTextPair, epoch: number): Promise<Uint8Array> => trainingPixels(pair, preprocessing, augment && { settings: augment, seed, epoch }, signal);
     const imageBytes = preprocessing.width * preprocessing.height * 3;
-    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes, load, onBad: data.bad, ...(signal ? { signal } : {}) })) {
+    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes, load, onBad: data.bad, share, ...(signal ? { signal } : {}) })) {
       yield { pairs, images: pixelRows(this.#model, images, pairs.length), texts: this.#texts(pairs), epoch, next, bad };
     }
   }

@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { CachedPairStep, ChunkedSigmoidLoss, DirectPairStep, softmaxPairLoss, type BatchLoss, type PairStepBatch, type Temperature, type TrainingStep, type TwoTowers } from "@sightline/contrastive";
+import { CachedPairStep, ChunkedSigmoidLoss, DirectPairStep, ringSigmoidLoss, softmaxPairLoss, type BatchLoss, type Collectives, type PairStepBatch, type Temperature, type TrainingStep, type TwoTowers } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
 import type { SiglipConfig } from "@sightline/vision-tower";
 import type { Adaptation } from "./adaptation.js";
@@ -29,16 +29,19 @@ export async function openPairStep(
   { adaptation }: Adaptation,
   fixedTemperature: Partial<Temperature>,
   session: SessionOptions,
+  collectives?: Collectives,
 ): Promise<TrainingStep<PairStepBatch>> {
-  const { loss: objective, batchSize, seed } = config;
-  const chunk = config.chunk ?? batchSize;
+  const { loss: objective, batchSize, seed, data } = config;
+  const chunk = Math.min(config.chunk ?? batchSize, Math.ceil(batchSize / (collectives?.size ?? 1)));
   const shared = { towers, adaptation, fixedTemperature, seed, ...session };
-  if (chunk >= batchSize) return DirectPairStep.open({ ...shared, objective, batchSize });
+  if (!collectives && chunk >= batchSize) return DirectPairStep.open({ ...shared, objective, batchSize });
   if (objective.type === "softmax") {
     return CachedPairStep.open({ ...shared, loss: (embeddings, { labels }, temperature) => softmaxPairLoss(embeddings, labels, temperature), imageChunk: chunk, textChunk: chunk });
   }
   const tiles = await ChunkedSigmoidLoss.open({ width: towers.width, chunk: Math.min(1024, batchSize), ...(objective.negatives ? { negatives: objective.negatives } : {}), ...session });
-  const loss: BatchLoss = (embeddings, { labels }, temperature) => tiles.evaluate(embeddings, labels, temperature);
+  const loss: BatchLoss = collectives
+    ? (embeddings, own, temperature) => ringSigmoidLoss(collectives, (...block) => tiles.evaluate(...block), embeddings, own, temperature, { duplicates: data.duplicates })
+    : (embeddings, { labels }, temperature) => tiles.evaluate(embeddings, labels, temperature);
   const step = await CachedPairStep.open({ ...shared, loss, imageChunk: chunk, textChunk: chunk });
   return {
     parameters: step.parameters,
