@@ -13,6 +13,7 @@ import { abortOnInterrupt } from "./interrupt.js";
 interface FinetuneCommandOptions {
   readonly config?: string;
   readonly resume?: string;
+  readonly overwrite?: boolean;
   readonly json?: boolean;
   readonly distributed?: "mpi";
 }
@@ -23,6 +24,7 @@ export function finetuneCommand(): Command {
     .description("Fine-tune a SigLIP tower on image–text pairs with the sigmoid loss (docs/finetuning.md).")
     .option("--config <file>", "what to train, on what, for how long: a JSON file")
     .option("--resume <folder>", "go on with the run in this folder, from its last checkpoint")
+    .option("--overwrite", "replace a run that lies in the configuration's folder")
     .addOption(new Option("--distributed <how>", "train on several processes or machines: mpirun -n 4 sightline finetune --distributed mpi …").choices(["mpi"]))
     .option("--json", "print one JSON object about the run")
     .action((options: FinetuneCommandOptions) => (options.distributed === undefined ? runFinetune(options) : runShared(options)));
@@ -42,13 +44,13 @@ async function runShared(options: FinetuneCommandOptions): Promise<void> {
   process.exit();
 }
 
-async function runFinetune({ config: file, resume, json = false }: FinetuneCommandOptions, collectives?: Collectives): Promise<void> {
+async function runFinetune({ config: file, resume, overwrite = false, json = false }: FinetuneCommandOptions, collectives?: Collectives): Promise<void> {
   const config = await configOf(file, resume);
   const signal = abortOnInterrupt();
   const progress = new FinetuneProgress();
   const summary = new RunSummary(config);
   try {
-    for await (const event of finetune(config, { resume: resume !== undefined, signal, ...(collectives ? { collectives } : {}) })) {
+    for await (const event of finetune(config, { resume: resume !== undefined, overwrite, signal, ...(collectives ? { collectives } : {}) })) {
       summary.take(event);
       progress.take(event);
     }
@@ -101,7 +103,7 @@ class RunSummary {
 
   result(): object {
     const seconds = (Date.now() - this.#started) / 1000;
-    return { out: this.#out, steps: this.step, loss: this.#loss, pairs: this.#samples, pairsLeftOut: this.#leftOut, seconds, metrics: this.#metrics, picture: path.join(this.#out, "training.svg"), results: this.#results };
+    return { out: this.#out, steps: this.step, loss: this.#loss, pairs: this.#samples, pairsLeftOut: this.#leftOut, seconds, peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024), metrics: this.#metrics, picture: path.join(this.#out, "training.svg"), results: this.#results };
   }
 
   text(): string {

@@ -21,6 +21,8 @@ import { openTrainingModel, type TrainingModel } from "./training-model.js";
 export interface FinetuneOptions {
   /** Go on from the last checkpoint in `out`; the further steps are the same, to the bit, as if it had never stopped. */
   readonly resume?: boolean;
+  /** Replace a run that lies in `out`. */
+  readonly overwrite?: boolean;
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
   /**
@@ -37,7 +39,7 @@ export interface FinetuneOptions {
  * TrainingError naming the step and its pairs when the loss is no number; the signal's reason
  */
 export async function* finetune(settings: FinetuneSettings | FinetuneConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
-  const { resume = false, collectives } = options;
+  const { collectives } = options;
   const asked = parseFinetuneConfig(settings);
   expectShareable(asked, collectives);
   const leads = collectives === undefined || collectives.rank === 0;
@@ -52,7 +54,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
 
   const waiting: FinetuneEvent[] = [];
   const onFeatures = (tower: "image" | "text", done: number, total: number): void => void waiting.push({ type: "features-computed", tower, done, total });
-  await using folder = collectives ? await openSharedRunFolder(config, resume, collectives) : await openRunFolder(config, resume);
+  await using folder = collectives ? await openSharedRunFolder(config, options, collectives) : await openRunFolder(config, options);
   await using inputs = await PairInputs.open(model, config, data.pairs, adapted.frozen, session, onFeatures, signal);
   yield* waiting.splice(0);
   const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.pairs.length / config.batchSize));
@@ -83,7 +85,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   const trainOptions: TrainOptions<PairStepBatch> = {
     step,
     optimizer: optimizerOf(config, model),
-    batches: (from, taken) => stepBatches(inputs, config, { from, taken, share: collectives ?? wholeBatch }, leftOut, signal),
+    batches: (from, taken) => stepBatches(inputs, config, { from, taken, wanted: totalSteps - taken, share: collectives ?? wholeBatch }, leftOut, signal),
     learningRate: (at) => cosineLearningRate(at, { peak: config.optimizer.learningRate, warmupSteps: config.schedule.warmupSteps ?? Math.floor(totalSteps / 20), totalSteps, floor: config.schedule.floor }),
     totalSteps,
     maxGradientNorm: config.optimizer.maxGradientNorm,
@@ -120,19 +122,20 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
 }
 
 async function start(config: FinetuneConfig, model: TrainingModel, adapted: ReturnType<typeof adaptationOf>, inputs: PairInputs, encoders: PairEncoders, signal: AbortSignal | undefined): ReturnType<typeof startingTemperature> {
-  for await (const first of inputs.batches({ epoch: 0, batch: 0 }, signal)) {
+  for await (const first of inputs.batches({ epoch: 0, batch: 0 }, { wanted: 1, ...(signal ? { signal } : {}) })) {
     if (first.pairs.length === 0) continue;
     const parameters = encoders.newParameters();
     await fillParameters(parameters, model, adapted.lora, config.seed);
-    return startingTemperature(config, model, encoders, parameters, first);
+    // Awaited here: with the loop the batch goes away.
+    return await startingTemperature(config, model, encoders, parameters, first);
   }
   throw new Error("finetune: batches never end");
 }
 
 /** Batches as steps take them, without those of which nothing is left. */
-async function* stepBatches(inputs: PairInputs, { data }: FinetuneConfig, { from, taken, share }: { readonly from: DataPosition; readonly taken: number; readonly share: BatchShare }, leftOut: FinetuneEvent[], signal?: AbortSignal): AsyncGenerator<TrainingBatch<PairStepBatch>, void> {
+async function* stepBatches(inputs: PairInputs, { data }: FinetuneConfig, { from, taken, wanted, share }: { readonly from: DataPosition; readonly taken: number; readonly wanted: number; readonly share: BatchShare }, leftOut: FinetuneEvent[], signal?: AbortSignal): AsyncGenerator<TrainingBatch<PairStepBatch>, void> {
   let step = taken;
-  for await (const batch of inputs.batches(from, signal, share)) {
+  for await (const batch of inputs.batches(from, { wanted, share, ...(signal ? { signal } : {}) })) {
     if (batch.bad.length > 0) leftOut.push({ type: "pairs-left-out", step: step + 1, bad: batch.bad });
     // Several processes must take the same steps, though one of them has nothing to add.
     if (batch.pairs.length === 0 && share.size === 1) continue;

@@ -30,6 +30,8 @@ export function partOf<T>(pairs: readonly T[], { rank, size }: BatchShare): read
 export interface LoadedBatchOptions {
   /** Which part of each batch; all of it when left out. */
   readonly share?: BatchShare;
+  /** As many as will probably be taken; no batch is prepared ahead beyond them. */
+  readonly wanted: number;
   readonly batchSize: number;
   readonly seed: number;
   readonly from: DataPosition;
@@ -57,21 +59,21 @@ export async function* loadedBatches(pairs: readonly ImageTextPair[], options: L
     const batch = batches.next().value;
     return loadBatch({ ...batch, pairs: partOf(batch.pairs, options.share ?? wholeBatch) }, options);
   };
-  let loading = load();
+  let loading: Promise<LoadedBatch> | undefined;
   let emptyBatches = 0;
   try {
-    for (;;) {
-      const batch = await loading;
-      loading = load();
+    for (let taken = 1; ; taken++) {
+      const batch = await (loading ?? load());
+      loading = taken < options.wanted ? load() : undefined;
       // It is awaited only after the caller's work, and may fail before.
-      loading.catch(() => undefined);
+      loading?.catch(() => undefined);
       emptyBatches = batch.pairs.length === 0 ? emptyBatches + 1 : 0;
       if (emptyBatches * options.batchSize > pairs.length) throw new SightlineError("bad-input", `finetune: no image of the last ${emptyBatches} batches could be read: ${batch.bad[0]?.id}: ${batch.bad[0]?.reason}`);
       await using images = batch.images;
       yield { ...batch, images };
     }
   } finally {
-    await loading.then(({ images }) => images[Symbol.asyncDispose](), () => undefined);
+    await loading?.then(({ images }) => images[Symbol.asyncDispose](), () => undefined);
   }
 }
 

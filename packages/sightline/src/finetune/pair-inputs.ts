@@ -19,6 +19,14 @@ export interface InputBatch {
   readonly bad: readonly BadPair[];
 }
 
+export interface PairBatchesOptions {
+  /** As many as will probably be taken; no batch is prepared ahead beyond them. */
+  readonly wanted: number;
+  /** Which part of each batch, where several processes take one together. */
+  readonly share?: BatchShare;
+  readonly signal?: AbortSignal;
+}
+
 const keepBytes = 512 * 2 ** 20;
 const decodedAtOnce = 8;
 
@@ -79,11 +87,8 @@ export class PairInputs implements AsyncDisposable {
     return { image: this.#features.image?.part, text: this.#features.text?.part };
   }
 
-  /**
-   * Batches without end from a position on.
-   * @param share which part of each batch, where several processes take one together
-   */
-  async *batches(from: DataPosition, signal?: AbortSignal, share: BatchShare = wholeBatch): AsyncGenerator<InputBatch, void> {
+  /** Batches without end from a position on. */
+  async *batches(from: DataPosition, { wanted, share = wholeBatch, signal }: PairBatchesOptions): AsyncGenerator<InputBatch, void> {
     const { batchSize, seed, data } = this.#config;
     if (this.#features.image) {
       for (const { pairs: all, epoch, next } of pairBatches(this.pairs, { batchSize, seed, from })) {
@@ -96,7 +101,7 @@ export class PairInputs implements AsyncDisposable {
     const { augment } = data;
     const load = (pair: ImageTextPair, epoch: number): Promise<Uint8Array> => trainingPixels(pair, preprocessing, augment && { settings: augment, seed, epoch }, signal);
     const imageBytes = preprocessing.width * preprocessing.height * 3;
-    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes, load, onBad: data.bad, share, ...(signal ? { signal } : {}) })) {
+    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes, load, onBad: data.bad, wanted, share, ...(signal ? { signal } : {}) })) {
       yield { pairs, images: pixelRows(this.#model, images, pairs.length), texts: this.#texts(pairs), epoch, next, bad };
     }
   }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { CheckpointFolder } from "@sightline/contrastive";
 import { SightlineError } from "../sightline-error.js";
@@ -16,20 +16,28 @@ export interface RunFolder extends AsyncDisposable {
   readonly resumeAt: number | undefined;
 }
 
+export interface RunFolderOptions {
+  /** Go on from the last checkpoint. */
+  readonly resume?: boolean;
+  /** Replace a run that lies there. */
+  readonly overwrite?: boolean;
+}
+
 /**
  * Opens the folder of a run for this process alone.
  * @throws SightlineError `output-exists` when another run lies there and `resume` was not asked for, or another process
  * works there; `bad-input` when there is nothing to resume
  */
-export async function openRunFolder(config: FinetuneConfig, resume: boolean): Promise<RunFolder> {
+export async function openRunFolder(config: FinetuneConfig, { resume = false, overwrite = false }: RunFolderOptions): Promise<RunFolder> {
   const { out, checkpoints: { keep } } = config;
   await mkdir(out, { recursive: true });
   const unlock = await lockFolder(out);
   try {
     const checkpoints = new CheckpointFolder(path.join(out, "checkpoints"), { keep });
+    if (overwrite && !resume) for (const name of ["checkpoints", "log.jsonl", "tensorboard"]) await rm(path.join(out, name), { recursive: true, force: true });
     const resumeAt = (await checkpoints.steps()).at(-1);
     if (resume && resumeAt === undefined) throw new SightlineError("bad-input", `finetune: ${out} has no checkpoint to resume from; start without --resume`);
-    if (!resume && resumeAt !== undefined) throw new SightlineError("output-exists", `finetune: ${out} holds a run of ${resumeAt} steps; resume it, or name another folder`);
+    if (!resume && resumeAt !== undefined) throw new SightlineError("output-exists", `finetune: ${out} holds a run of ${resumeAt} steps; resume it, overwrite it, or name another folder`);
     await writeFile(path.join(out, configName), `${JSON.stringify(config, null, 2)}\n`, { flush: true });
     return { path: out, checkpoints, resumeAt, [Symbol.asyncDispose]: unlock };
   } catch (error) {

@@ -2,7 +2,7 @@ import { CheckpointFolder, type Collectives } from "@sightline/contrastive";
 import path from "node:path";
 import { SightlineError } from "../sightline-error.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
-import { openRunFolder, type RunFolder } from "./run-folder.js";
+import { openRunFolder, type RunFolder, type RunFolderOptions } from "./run-folder.js";
 
 /** @throws SightlineError `bad-input` for what several processes cannot do together */
 export function expectShareable({ loss, batchSize }: FinetuneConfig, collectives: Collectives | undefined): void {
@@ -13,8 +13,8 @@ export function expectShareable({ loss, batchSize }: FinetuneConfig, collectives
 }
 
 /** The folder of a run of several processes: the first opens it, all learn what it goes on from. */
-export async function openSharedRunFolder(config: FinetuneConfig, resume: boolean, collectives: Collectives): Promise<RunFolder> {
-  const own = collectives.rank === 0 ? await openRunFolder(config, resume) : undefined;
+export async function openSharedRunFolder(config: FinetuneConfig, options: RunFolderOptions, collectives: Collectives): Promise<RunFolder> {
+  const own = collectives.rank === 0 ? await openRunFolder(config, options) : undefined;
   const told = Float64Array.of(own?.resumeAt ?? 0);
   await collectives.allReduceSum(told);
   const resumeAt = told[0] === 0 ? undefined : told[0];

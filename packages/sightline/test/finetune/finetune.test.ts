@@ -128,7 +128,10 @@ describe("resuming", () => {
   it("refuses other settings, naming them, a folder without a run, and a folder with one that is not resumed", async () => {
     await expect(eventsOf({ ...settings, batchSize: 5 }, { resume: true })).rejects.toThrow(/batchSize = 4, and this run has 5/);
     await expect(eventsOf(variant("nothing", {}), { resume: true })).rejects.toThrow(/has no checkpoint to resume from/);
-    await expect(eventsOf(settings)).rejects.toThrow(/holds a run of 6 steps; resume it, or name another folder/);
+    const again = variant("again", { steps: 1, export: [] });
+    await eventsOf(again);
+    expect(losses(await eventsOf(again, { overwrite: true }))).toEqual(losses(straight).slice(0, 1));
+    await expect(eventsOf(settings)).rejects.toThrow(/holds a run of 6 steps; resume it, overwrite it, or name another folder/);
   });
 });
 
