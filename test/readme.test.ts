@@ -26,8 +26,8 @@ describe("the README's snippets run as they stand", async () => {
   const snippets = await blocks("js");
   const commands = (await blocks("sh")).flatMap((block) => block.trim().split("\n"));
 
-  it("there are two programs and six commands", () => {
-    expect([snippets.length, commands.length]).toEqual([2, 6]);
+  it("there are two programs and eight commands", () => {
+    expect([snippets.length, commands.length]).toEqual([2, 8]);
   });
 
   it("the chat says something and counts the image's tokens", async () => {
@@ -46,6 +46,26 @@ describe("the README's snippets run as they stand", async () => {
     const [program, ...args] = (command.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"|"$/g, ""));
     const { stdout } = await run(program as string, args, { cwd: root });
     expect(stdout.trim().length).toBeGreaterThan(0);
+  });
+});
+
+describe("docs/finetuning.md", () => {
+  it("its command trains and says where the results are", async () => {
+    const [command = ""] = await blocks("sh", "docs/finetuning.md");
+    const [program, ...args] = command.trim().split(" ");
+    const { stdout } = await run(program as string, args, { cwd: root });
+    expect(stdout).toMatch(/runs\/example: 20 steps, loss 0\.\d+\n.*training\.svg\n.*safetensors: .*model\n/);
+  });
+
+  it("its program tells the loss of four steps", async () => {
+    const [snippet = ""] = await blocks("js", "docs/finetuning.md");
+    expect(await runSnippet(snippet, 3)).toMatch(/^1 \d+\.\d{3}\n2 \d+\.\d{3}\n3 \d+\.\d{3}\n4 \d+\.\d{3}\n$/);
+  });
+
+  it("its configuration is one, but for the data, which is the reader's", async () => {
+    const [configuration = ""] = await blocks("json", "docs/finetuning.md");
+    const { parseFinetuneConfig } = await import("sightline");
+    expect(parseFinetuneConfig(JSON.parse(configuration), "/data")).toMatchObject({ out: "/data/runs/products", batchSize: 64, chunk: 16, epochs: 3, loss: { type: "sigmoid" } });
   });
 });
 

@@ -5,6 +5,7 @@ import { finetuneBench } from "./finetune-bench.js";
 import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
+import { mpiBench } from "./mpi-bench.js";
 import { memoryBench } from "./memory-bench.js";
 import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
@@ -19,5 +20,6 @@ await new Command("bench")
   .addCommand(lossBench())
   .addCommand(mmprojCommand())
   .addCommand(throughputBench())
+  .addCommand(mpiBench())
   .addCommand(memoryBench())
   .parseAsync();

@@ -13,6 +13,7 @@ interface Trial {
   readonly bias: "batch" | number;
   readonly rate: number;
   readonly seed: number;
+  readonly steps: number;
 }
 
 /** What a trial reached on styles that it never saw. */
@@ -23,6 +24,7 @@ interface Outcome extends Trial {
 }
 
 const batches = [16, 32, 64, 128, 256, 512];
+const equalStepBatches = [16, 64, 256];
 const startingScale = 10;
 
 /**
@@ -34,27 +36,31 @@ await new Command("compare-losses")
   .option("--seeds <n>", "starts and orders of each trial", Number, 3)
   .option("--pairs <n>", "pairs that each trial sees", Number, 16_384)
   .option("--rates <list>", "learning rates, of which each loss is given its best at each batch size", (text: string) => text.split(",").map(Number), [1e-3, 3e-3])
-  .option("--only <loss>", "sigmoid, softmax or bias")
+  .option("--steps <n>", "steps of the trials that have as many at every batch size", Number, 256)
+  .option("--only <part>", "loss, bias or steps")
   .action(run)
   .parseAsync();
 
-async function run(folder: string, { seeds, pairs, rates, only }: { seeds: number; pairs: number; rates: number[]; only?: string }): Promise<void> {
+async function run(folder: string, { seeds, pairs, rates, steps, only }: { seeds: number; pairs: number; rates: number[]; steps: number; only?: string }): Promise<void> {
   const losses = ["sigmoid", "softmax"] as const;
   const range = Array.from({ length: seeds }, (_, seed) => seed);
-  const comparison = losses.flatMap((loss) => batches.flatMap((batch) => rates.flatMap((rate) => range.map((seed): Trial => ({ name: "loss", loss, batch, bias: "batch", rate, seed })))));
-  const starts = ([0, -10, "batch"] as const).flatMap((bias) => [16, 64, 256].flatMap((batch) => range.map((seed): Trial => ({ name: "bias", loss: "sigmoid", batch, bias, rate: rates[0] as number, seed }))));
+  const comparison = losses.flatMap((loss) => batches.flatMap((batch) => rates.flatMap((rate) => range.map((seed): Trial => ({ name: "loss", loss, batch, bias: "batch", rate, seed, steps: Math.round(pairs / batch) })))));
+  const starts = ([0, -10, "batch"] as const).flatMap((bias) => [16, 64, 256].flatMap((batch) => range.map((seed): Trial => ({ name: "bias", loss: "sigmoid", batch, bias, rate: rates[0] as number, seed, steps: Math.round(pairs / batch) }))));
+  const equalSteps = losses.flatMap((loss) => equalStepBatches.flatMap((batch) => range.map((seed): Trial => ({ name: "steps", loss, batch, bias: "batch", rate: rates[0] as number, seed, steps }))));
   const file = path.join(folder, "outcomes.jsonl");
   const known = new Map((await readFile(file, "utf8").catch(() => "")).split("\n").filter(Boolean).map((line) => [keyOf(JSON.parse(line) as Outcome), JSON.parse(line) as Outcome]));
-  for (const trial of [...comparison, ...starts]) {
-    if (known.has(keyOf(trial)) || (only !== undefined && only !== trial.loss && only !== trial.name)) continue;
-    const outcome = await tried(trial, folder, pairs);
+  for (const trial of [...comparison, ...starts, ...equalSteps]) {
+    if (known.has(keyOf(trial)) || (only !== undefined && only !== trial.name)) continue;
+    const outcome = await tried(trial, folder);
     known.set(keyOf(trial), outcome);
     await writeFile(file, [...known.values()].map((one) => `${JSON.stringify(one)}\n`).join(""));
     process.stderr.write(`${JSON.stringify(outcome)}\n`);
   }
   const outcomes = [...known.values()];
-  const best = losses.map((loss) => ({ name: loss, points: batches.map((batch) => bestRate(outcomes.filter((one) => one.name === "loss" && one.loss === loss && one.batch === batch), batch)) }));
-  await writeFile(path.join(folder, "losses.svg"), linePlot({ title: "Held-out styles: sigmoid against softmax", xLabel: "batch (pairs)", yLabel: "mean of R@1 both ways", logX: true, xTicks: batches, series: best }));
+  const best = losses.map((loss): PlotSeries => ({ name: loss, points: batches.map((batch) => bestRate(outcomes.filter((one) => one.name === "loss" && one.loss === loss && one.batch === batch), batch)) }));
+  await writeFile(path.join(folder, "losses.svg"), linePlot({ title: `Held-out styles, ${pairs} pairs seen at every batch size`, xLabel: "batch (pairs)", yLabel: "mean of R@1 both ways", logX: true, xTicks: batches, series: best }));
+  const equal = losses.map((loss): PlotSeries => ({ name: loss, points: equalStepBatches.map((batch) => spread(outcomes.filter((one) => one.name === "steps" && one.loss === loss && one.batch === batch), batch)) }));
+  await writeFile(path.join(folder, "losses-equal-steps.svg"), linePlot({ title: `Held-out styles, ${steps} steps at every batch size`, xLabel: "batch (pairs)", yLabel: "mean of R@1 both ways", logX: true, xTicks: equalStepBatches, series: equal }));
   const biases = ([0, -10, "batch"] as const).map((bias): PlotSeries => ({ name: bias === "batch" ? "log(p / (1 - p))" : `b = ${bias}`, points: [16, 64, 256].map((batch) => spread(outcomes.filter((one) => one.name === "bias" && one.bias === bias && one.batch === batch), batch)) }));
   await writeFile(path.join(folder, "biases.svg"), linePlot({ title: "Where b starts", xLabel: "batch (pairs)", yLabel: "mean of R@1 both ways", logX: true, xTicks: [16, 64, 256], series: biases }));
 }
@@ -77,7 +83,7 @@ function spread(outcomes: readonly Outcome[], batch: number): PlotSeries["points
   return { x: batch, y: mean, low: mean - deviation, high: mean + deviation };
 }
 
-async function tried(trial: Trial, folder: string, pairs: number): Promise<Outcome> {
+async function tried(trial: Trial, folder: string): Promise<Outcome> {
   const model = await freshStart(path.join(folder, `start-${trial.seed}`), trial.seed);
   const out = path.join(folder, "run");
   await rm(out, { recursive: true, force: true });
@@ -90,7 +96,7 @@ async function tried(trial: Trial, folder: string, pairs: number): Promise<Outco
     logitScale: startingScale,
     logitBias: trial.bias,
     optimizer: { learningRate: trial.rate, weightDecay: 1e-4 },
-    steps: Math.round(pairs / trial.batch),
+    steps: trial.steps,
     batchSize: trial.batch,
     chunk: trial.batch,
     seed: trial.seed,
