@@ -19,7 +19,7 @@ export function mpiBench(): Command {
 }
 
 async function measure({ pairs, width, gradients }: MpiOptions): Promise<void> {
-  const mpi = openMpi();
+  const mpi = await openMpi();
   const values = new Float32Array(gradients * 1e6).fill(1);
   const embeddings = { width, images: new Float32Array(pairs * width).map((_, i) => Math.sin(i)), texts: new Float32Array(pairs * width).map((_, i) => Math.cos(i)) };
   const names = Array.from({ length: pairs }, (_, i) => `${mpi.rank} ${i}`);

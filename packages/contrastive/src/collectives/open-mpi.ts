@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { TrainingError } from "../training-error.js";
 import type { Collectives } from "./collectives.js";
 
@@ -23,9 +22,9 @@ interface Koffi {
  * After it is disposed of, the process must end with `process.exit`: a natural end unloads the library, and crashes in it.
  * @throws TrainingError when Open MPI is not installed, or another MPI was found
  */
-export function openMpi(): Collectives {
+export async function openMpi(): Promise<Collectives> {
   // koffi is native, and not needed by runs of one process.
-  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  const koffi = (await import("koffi")).default as unknown as Koffi;
   const library = loadLibrary(koffi);
   const world = symbolOf(library, "ompi_mpi_comm_world");
   const types = { float32: symbolOf(library, "ompi_mpi_float"), float64: symbolOf(library, "ompi_mpi_double"), byte: symbolOf(library, "ompi_mpi_byte") };

@@ -4,7 +4,7 @@ import path from "node:path";
 import { ChunkedSigmoidLoss, openMpi, ringSigmoidLoss, seededUniform } from "../../dist/index.js";
 
 const [folder, splits, how] = process.argv.slice(2);
-const mpi = openMpi();
+const mpi = await openMpi();
 const counts = splits.split(",").map(Number);
 const width = 12;
 if (how === "exit" && mpi.rank === 1) process.exit(3);

@@ -32,7 +32,7 @@ export function finetuneCommand(): Command {
 
 /** One of several processes. A failure of one ends all: the others would wait for it for ever. */
 async function runShared(options: FinetuneCommandOptions): Promise<void> {
-  const collectives = openMpi();
+  const collectives = await openMpi();
   try {
     await runFinetune(options, collectives);
     await collectives[Symbol.asyncDispose]();
