@@ -1,6 +1,6 @@
 import type { StepEnd } from "@sightline/contrastive";
 import { SingleBar } from "cli-progress";
-import type { FinetuneEvent } from "../finetune/finetune-event.js";
+import type { FeaturesComputed, FinetuneEvent } from "../finetune/finetune-event.js";
 import { duration } from "./progress-line.js";
 
 const msBetweenLines = 10_000;
@@ -26,7 +26,8 @@ export class FinetuneProgress {
         return;
       }
       case "features-computed":
-        if (event.done === event.total) this.#say(`features of the frozen ${event.tower} tower: ${event.total}`);
+        if (event.done < event.total) this.#features(event);
+        else this.#say(`features of the frozen ${event.tower} tower: ${event.total}`);
         return;
       case "pairs-left-out":
         for (const { id, reason } of event.bad) this.#say(`step ${event.step}: left out ${id}: ${reason}`);
@@ -62,6 +63,12 @@ export class FinetuneProgress {
       this.#lastLine = Date.now();
       process.stderr.write(`step ${step} of ${totalSteps}: loss ${texts.loss}, ${texts.rate} pairs/s, ${texts.left} left\n`);
     }
+  }
+
+  #features({ tower, done, total }: FeaturesComputed): void {
+    if (Date.now() - this.#lastLine < msBetweenLines) return;
+    this.#lastLine = Date.now();
+    this.#say(`features of the frozen ${tower} tower: ${done} of ${total}`);
   }
 
   /** A line above the bar. */

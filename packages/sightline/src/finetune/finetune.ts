@@ -1,8 +1,8 @@
 import path from "node:path";
 import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type Collectives, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
-import type { SessionOptions } from "@sightline/graph";
-import { elementCount } from "@sightline/graph";
+import { elementCount, type SessionOptions } from "@sightline/graph";
 import { adaptationOf } from "./adaptation.js";
+import { eventsDuring } from "./events-during.js";
 import { exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
@@ -52,11 +52,11 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
   const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
 
-  const waiting: FinetuneEvent[] = [];
-  const onFeatures = (tower: "image" | "text", done: number, total: number): void => void waiting.push({ type: "features-computed", tower, done, total });
   await using folder = collectives ? await openSharedRunFolder(config, options, collectives) : await openRunFolder(config, options);
-  await using inputs = await PairInputs.open(model, config, data.pairs, adapted.frozen, session, onFeatures, signal);
-  yield* waiting.splice(0);
+  await using inputs = yield* eventsDuring<FinetuneEvent, PairInputs>((tell) => {
+    const onFeatures = (tower: "image" | "text", done: number, total: number): void => (leads ? tell({ type: "features-computed", tower, done, total }) : undefined);
+    return PairInputs.open(model, config, data.pairs, adapted.frozen, session, onFeatures, signal);
+  });
   const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.pairs.length / config.batchSize));
 
   const towers = featureTowers(model.towers, inputs.parts);
@@ -108,15 +108,19 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     return;
   }
   await using log = await RunLog.open(folder.path, folder.resumeAt);
+  const title = `${path.basename(config.out)}: ${config.loss.type} loss, batch ${config.batchSize}`;
   try {
     for await (const event of train(trainOptions)) {
       yield* leftOut.splice(0);
       await log.write(event);
       yield event;
     }
-  } finally {
-    await log.draw(`${path.basename(config.out)}: ${config.loss.type} loss, batch ${config.batchSize}`);
+  } catch (error) {
+    // The picture of a run that failed is worth having, and its own failure is not.
+    await log.draw(title).catch(() => undefined);
+    throw error;
   }
+  await log.draw(title);
   const best = config.checkpoints.best === undefined ? undefined : await bestStepOf(folder.checkpoints.fileOf(totalSteps));
   yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best: best === undefined ? undefined : folder.checkpoints.fileOf(best), signal });
 }
