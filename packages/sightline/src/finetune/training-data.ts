@@ -2,6 +2,7 @@ import { BadPairCount, type BadPair, type ImageTextPair } from "@sightline/contr
 import type { TextTokenizer } from "@sightline/vision-tower";
 import { SightlineError } from "../sightline-error.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
+import { namedSources } from "./named-sources.js";
 import { readPairs } from "./read-pairs.js";
 
 /** The pairs of one or several sources, and what was left out of them. */
@@ -25,7 +26,7 @@ export async function readTrainingData(sources: readonly string[], { data }: Fin
   const { fields, imageRoot, splits } = data;
   const pairs: ImageTextPair[] = [];
   let longCaptions = 0;
-  for (const source of sources) {
+  for (const source of await namedSources(sources)) {
     const options = { onBad, ...(fields ? { fields } : {}), ...(imageRoot === undefined ? {} : { imageRoot }), ...(splits ? { splits } : {}) };
     for await (const pair of readPairs(source, options)) {
       signal?.throwIfAborted();
