@@ -73,6 +73,26 @@ describe("a run", () => {
     expect(Math.abs(Math.exp((await tensor(path.join(settings.out, "model"), "logit_scale"))[0] as number) - (last.figures["temperature"] as number))).toBeLessThan(0.05);
   });
 
+  it("sees pictures and texts as the towers do outside of training", async () => {
+    const still = variant("still", { model: "mini", steps: 1, optimizer: { learningRate: 1e-12 }, logitBias: "checkpoint", evaluate: { everySteps: 1 }, export: [] });
+    const evaluated = (await eventsOf(still)).find((event) => event.type === "eval-end");
+    await using siglip = await loadSiglip(miniSiglip);
+    const pairs = (await readFile(path.join(folder, "pairs.jsonl"), "utf8")).split("\n").map((line) => JSON.parse(line) as { image: string; captions: string[] });
+    const { pooled, width } = await siglip.encodeImages(pairs.map(({ image }) => image));
+    const texts = await siglip.encodeTexts(pairs.flatMap(({ captions }) => captions));
+    const cosine = (i: number, j: number): number => {
+      let [dot, a, b] = [0, 0, 0];
+      for (let k = 0; k < width; k++) {
+        const [x, y] = [pooled[i * width + k] as number, texts[j * width + k] as number];
+        [dot, a, b] = [dot + x * y, a + x * x, b + y * y];
+      }
+      return dot / Math.sqrt(a * b);
+    };
+    const mean = Array.from({ length: 20 }, (_, j) => cosine(Math.floor(j / 2), j)).reduce((sum, value) => sum + value, 0) / 20;
+    const [scale, bias] = [(await tensor(miniSiglip, "logit_scale"))[0] as number, (await tensor(miniSiglip, "logit_bias"))[0] as number];
+    expect(evaluated?.metrics["meanPositiveLogit"]).toBeCloseTo(Math.exp(scale) * mean + bias, 3);
+  });
+
   it("writes every event to log.jsonl, event files for TensorBoard, and a picture", async () => {
     const lines = (await readFile(path.join(settings.out, "log.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line) as FinetuneEvent);
     expect(lines).toEqual(straight.filter(({ type }) => type !== "data-read" && type !== "exported"));
