@@ -73,7 +73,7 @@ function keyOf({ name, loss, batch, bias, rate, seed }: Trial): string {
 function bestRate(outcomes: readonly Outcome[], batch: number): PlotSeries["points"][number] {
   const rates = [...new Set(outcomes.map(({ rate }) => rate))];
   const points = rates.map((rate) => spread(outcomes.filter((one) => one.rate === rate), batch));
-  return points.reduce((a, b) => (b.y > a.y ? b : a), { x: batch, y: Number.NaN });
+  return points.reduce((a, b) => (b.y > a.y ? b : a), { x: batch, y: Number.NEGATIVE_INFINITY });
 }
 
 function spread(outcomes: readonly Outcome[], batch: number): PlotSeries["points"][number] {
