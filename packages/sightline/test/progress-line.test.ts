@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { duration, progressLine } from "../src/cli/progress-line.js";
+import { capturedStderr } from "./captured-stderr.js";
 
 describe("duration", () => {
   it.each([[0, "0s"], [42.4, "42s"], [185, "3m 05s"], [7800, "2h 10m"], [360_000, "100h 00m"]])("of %d seconds is %s", (seconds, text) => {
@@ -9,18 +10,7 @@ describe("duration", () => {
 });
 
 describe("progressLine", () => {
-  const wasTerminal = process.stderr.isTTY;
-  let written: string[];
-  beforeEach(() => {
-    vi.useFakeTimers();
-    written = [];
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
-  });
-  afterEach(() => {
-    process.stderr.isTTY = wasTerminal;
-    vi.useRealTimers();
-    vi.restoreAllMocks();
-  });
+  const written = capturedStderr();
 
   const state = { share: 0.25, done: 99, skipped: 1, perSecond: 10 };
 
@@ -33,7 +23,7 @@ describe("progressLine", () => {
     }
     progress.stop();
     // 300 images are left, at 10 a second.
-    expect(written).toEqual(Array.from({ length: 2 }, () => "25 %: 99 images (1 skipped), 10/s, 30s left\n"));
+    expect(written()).toEqual(Array.from({ length: 2 }, () => "25 %: 99 images (1 skipped), 10/s, 30s left\n"));
   });
 
   it("draws a bar with rate and time left on a terminal", () => {
@@ -43,6 +33,6 @@ describe("progressLine", () => {
     progress.update(state);
     vi.advanceTimersByTime(1000);
     progress.stop();
-    expect(written.join("")).toMatch(/25% \| 99 images \(1 skipped\) \| 10\/s \| 30s left/);
+    expect(written().join("")).toMatch(/25% \| 99 images \(1 skipped\) \| 10\/s \| 30s left/);
   });
 });

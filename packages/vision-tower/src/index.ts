@@ -59,3 +59,4 @@ export { loadTextTokenizer, type LoadTextTokenizerOptions, type TextTokenizer, t
 export { checkpointDirectory } from "./config/checkpoint-directory.js";
 export { cropped, mirrored, randomCropBox, type CropBox, type RandomCropOptions } from "./pixels/augment/random-resized-crop.js";
 export { colorJitter, type ColorJitterOptions } from "./pixels/augment/color-jitter.js";
+export { hasTextHead } from "./families/siglip-checkpoint.js";

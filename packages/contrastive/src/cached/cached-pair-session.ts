@@ -1,6 +1,7 @@
 import type { SessionOptions } from "@sightline/graph";
 import type { PairLabels } from "../losses/pair-labels.js";
 import type { PairLoss, PairLossResult, Temperature } from "../losses/pair-loss.js";
+import { presentTemperature, trainedTemperature } from "../losses/trained-temperature.js";
 import { ParameterSet } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";
 import { CachedEncoder, type EncoderGraph, type RowSource } from "./cached-encoder.js";
@@ -73,7 +74,7 @@ export class CachedPairSession implements AsyncDisposable {
       images: await this.#images.embed(this.parameters, images, signal),
       texts: await this.#texts.embed(this.parameters, texts, signal),
     };
-    const result = await this.#options.loss(embeddings, labels, this.#temperature());
+    const result = await this.#options.loss(embeddings, labels, presentTemperature(this.parameters, this.#options.fixedTemperature));
     if (!Number.isFinite(result.loss)) throw new TrainingError(`CachedPairSession.step: the loss is ${result.loss}`);
     this.gradients.fill(0);
     await this.#images.backward(this.parameters, images, result.imageGradients, this.gradients, signal);
@@ -88,22 +89,4 @@ export class CachedPairSession implements AsyncDisposable {
     await this.#images[Symbol.asyncDispose]();
     await this.#texts[Symbol.asyncDispose]();
   }
-
-  /** Embeddings of any number of rows under the present parameters. */
-  embed(tower: "image" | "text", source: RowSource, signal?: AbortSignal): Promise<Float32Array> {
-    return (tower === "image" ? this.#images : this.#texts).embed(this.parameters, source, signal);
-  }
-
-  #temperature(): Temperature {
-    const { logitScale, logitBias } = this.#options.fixedTemperature ?? {};
-    return {
-      logitScale: logitScale ?? (this.parameters.get("logit_scale")[0] as number),
-      logitBias: logitBias ?? (this.parameters.get("logit_bias")[0] as number),
-    };
-  }
-}
-
-/** Names of t' and b where they are parameters. */
-export function trainedTemperature({ logitScale, logitBias }: Partial<Temperature> = {}): readonly ("logit_scale" | "logit_bias")[] {
-  return [...(logitScale === undefined ? (["logit_scale"] as const) : []), ...(logitBias === undefined ? (["logit_bias"] as const) : [])];
 }

@@ -36,7 +36,7 @@ export interface RetrievalResult {
 /**
  * Retrieval both ways as Karpathy's protocol counts it (Karpathy & Fei-Fei 2015): by cosine, over the whole set. Equal
  * cosines count against the query, so that a tower which says the same of everything finds nothing, and one whose embeddings
-are no numbers neither. An image without texts is no query, but may be found wrongly.
+ * are no numbers neither. An image without texts is no query, but may be found wrongly.
  * @throws TrainingError when the set is empty, or a list does not fit
  */
 export function retrieval({ width, images, texts, imageOfText, keys }: RetrievalSet, at: readonly number[] = [1, 5, 10]): RetrievalResult {

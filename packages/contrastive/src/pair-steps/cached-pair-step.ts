@@ -2,11 +2,12 @@ import { Graph, type SessionOptions, type TensorValue } from "@sightline/graph";
 import type { EncoderGraph, RowSource } from "../cached/cached-encoder.js";
 import { CachedPairSession } from "../cached/cached-pair-session.js";
 import type { PairEmbeddings, PairLossResult, Temperature } from "../losses/pair-loss.js";
+import { presentTemperature } from "../losses/trained-temperature.js";
 import type { ParameterSet } from "../parameter-set.js";
 import { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "../trainable/adapted-parameters.js";
 import type { StepFigures, TrainingStep } from "../trainer/training-step.js";
-import { stepFigures } from "./direct-pair-step.js";
 import type { PairStepBatch } from "./pair-step-batch.js";
+import { stepFigures } from "./step-figures.js";
 import type { TwoTowers } from "./two-towers.js";
 
 /** A loss that sees the whole batch, and over which processes it may reach. */
@@ -72,11 +73,7 @@ export class CachedPairStep implements TrainingStep<PairStepBatch> {
 
   async run(batch: PairStepBatch, signal?: AbortSignal): Promise<StepFigures> {
     this.#current.batch = batch;
-    const { parameters } = this;
-    const temperature = {
-      logitScale: this.#fixed.logitScale ?? (parameters.get("logit_scale")[0] as number),
-      logitBias: this.#fixed.logitBias ?? (parameters.get("logit_bias")[0] as number),
-    };
+    const temperature = presentTemperature(this.parameters, this.#fixed);
     const { loss, ...logits } = await this.#session.step({
       images: this.#withDropout("image", batch.images, batch.step),
       texts: this.#withDropout("text", batch.texts, batch.step),

@@ -1,11 +1,11 @@
 import { Graph, type SessionOptions, type Tensor, type TensorValue } from "@sightline/graph";
 import type { RowSource } from "../cached/cached-encoder.js";
 import { paddedRows } from "../cached/padded-rows.js";
-import { trainedTemperature } from "../cached/cached-pair-session.js";
 import { ListedLogits } from "../losses/listed-logits.js";
 import { normalizeRows } from "../losses/normalized-rows.js";
 import { denseLabels, type PairLabels } from "../losses/pair-labels.js";
 import type { Temperature } from "../losses/pair-loss.js";
+import { presentTemperature, trainedTemperature } from "../losses/trained-temperature.js";
 import type { ParameterSet } from "../parameter-set.js";
 import { TrainSession } from "../train-session.js";
 import { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "../trainable/adapted-parameters.js";
@@ -13,6 +13,7 @@ import type { StepFigures, TrainingStep } from "../trainer/training-step.js";
 import { TrainingError } from "../training-error.js";
 import { objectiveGraph, type PairObjective } from "./pair-objective.js";
 import type { PairStepBatch } from "./pair-step-batch.js";
+import { stepFigures } from "./step-figures.js";
 import type { Parameter, TwoTowers } from "./two-towers.js";
 
 export interface DirectPairOptions extends SessionOptions {
@@ -70,7 +71,7 @@ export class DirectPairStep implements TrainingStep<PairStepBatch> {
       throw new TrainingError(`DirectPairStep.run: expected at most ${batchSize} images and texts, as many as the labels have (${labels.images}, ${labels.texts}), got ${images.count} and ${texts.count}`);
     }
     const feeds = { ...(await allRows(images, batchSize)), ...(await allRows(texts, batchSize)), labels: this.#labels(labels), ...this.#dropoutFeeds(seed, step) };
-    const before = this.#temperature();
+    const before = presentTemperature(this.parameters, this.#options.fixedTemperature);
     const { loss, metrics } = await this.#session.step(feeds);
     const rows = (name: "images" | "texts", count: number): Float32Array =>
       normalizeRows(((metrics[name] as TensorValue).data as Float32Array).subarray(0, count * towers.width), towers.width).rows;
@@ -95,12 +96,6 @@ export class DirectPairStep implements TrainingStep<PairStepBatch> {
     }
     return { dtype: "float32", shape, data };
   }
-
-  #temperature(): Temperature {
-    const { logitScale, logitBias } = this.#options.fixedTemperature ?? {};
-    const { parameters } = this;
-    return { logitScale: logitScale ?? (parameters.get("logit_scale")[0] as number), logitBias: logitBias ?? (parameters.get("logit_bias")[0] as number) };
-  }
 }
 
 /** t' and b as parameters that are added to `trained`, or as constants where they are fixed. */
@@ -117,12 +112,4 @@ function temperatureParameter(graph: Graph, trained: Map<string, Tensor>, fixed:
 async function allRows(source: RowSource, count: number): Promise<Record<string, TensorValue>> {
   const rows = await source.rows(0, source.count);
   return Object.fromEntries(Object.entries(rows).map(([name, value]) => [name, paddedRows(value, count)]));
-}
-
-/** t, b and the mean logits, by the names that logs and pictures know. */
-export function stepFigures(
-  { logitScale, logitBias }: Temperature,
-  { meanPositiveLogit, meanNegativeLogit }: { readonly meanPositiveLogit: number; readonly meanNegativeLogit: number },
-): Readonly<Record<string, number>> {
-  return { temperature: Math.exp(logitScale), logitBias, meanPositiveLogit, meanNegativeLogit };
 }

@@ -3,6 +3,7 @@ import type { AdamWState } from "../adamw.js";
 import type { DataPosition } from "../data/pair-batches.js";
 import type { MovingAverageState } from "../moving-average.js";
 import type { ParameterSet } from "../parameter-set.js";
+import { buffersToWrite, readBuffers, trainingBuffers, type StoredBuffer } from "../stored-buffers.js";
 import { TrainingError } from "../training-error.js";
 
 /** The best checkpoint so far, by the figure that the run watches. */
@@ -22,12 +23,6 @@ export interface RunState {
   best?: BestSoFar;
 }
 
-interface StoredBuffer {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
 /**
  * Saves parameters and state as one safetensors file, atomically (written beside its place, flushed, renamed): a crash or
  * a full disk leaves the previous file whole. Parameters keep their names, so the file also opens as weights.
@@ -36,10 +31,9 @@ interface StoredBuffer {
  */
 export async function saveRunState(file: string, parameters: ParameterSet, state: RunState, settings: Readonly<Record<string, string>>): Promise<void> {
   const { optimizer, average, step, position, best } = state;
-  const tensors = [...parameters.slots.map(({ name, shape }) => ({ name, shape, data: parameters.get(name) })), ...buffersOf(state)];
   await writeSafetensors(
     file,
-    tensors.map((tensor) => ({ ...tensor, dtype: "F32" as const })),
+    buffersToWrite(buffersOf(parameters, state)),
     {
       step: String(step),
       optimizer_step: String(optimizer.step),
@@ -64,13 +58,7 @@ export async function loadRunState(file: string, parameters: ParameterSet, state
     if (before[name] === settings[name]) continue;
     throw new TrainingError(`loadRunState: ${file} was made with ${name} = ${before[name] ?? "nothing"}, and this run has ${settings[name] ?? "nothing"}; resume with the same configuration, or start a new run from its weights`);
   }
-  const wanted: readonly StoredBuffer[] = [...parameters.slots.map(({ name, shape }) => ({ name, shape, data: parameters.get(name) })), ...buffersOf(state)];
-  for (const { name, shape } of wanted) {
-    const tensor = stored.tensors.get(name);
-    if (tensor?.shape.join() === shape.join()) continue;
-    throw new TrainingError(`loadRunState: "${name}" expected [${shape.join(", ")}], got ${tensor ? `[${tensor.shape.join(", ")}]` : "nothing"} in ${file}; what is trained must be the same as before`);
-  }
-  for (const { name, data } of wanted) data.set(await stored.readFloat32(name));
+  await readBuffers("loadRunState", stored, file, buffersOf(parameters, state), "; what is trained must be the same as before");
   const number = (name: string): number => Number(metadata.get(name));
   state.step = number("step");
   state.position = { epoch: number("epoch"), batch: number("epoch_batch") };
@@ -80,13 +68,8 @@ export async function loadRunState(file: string, parameters: ParameterSet, state
   if (best !== undefined) state.best = JSON.parse(String(best)) as BestSoFar;
 }
 
-function buffersOf({ optimizer, average }: RunState): readonly StoredBuffer[] {
-  const { firstMoment, secondMoment } = optimizer;
-  return [
-    { name: "adamw.first_moment", shape: [firstMoment.length], data: firstMoment },
-    { name: "adamw.second_moment", shape: [secondMoment.length], data: secondMoment },
-    ...(average ? [{ name: "moving_average", shape: [average.values.length], data: average.values }] : []),
-  ];
+function buffersOf(parameters: ParameterSet, { optimizer, average }: RunState): readonly StoredBuffer[] {
+  return [...trainingBuffers(parameters, optimizer), ...(average ? [{ name: "moving_average", shape: [average.values.length], data: average.values }] : [])];
 }
 
 /** The best step so far when a checkpoint was saved; undefined where none was watched. */

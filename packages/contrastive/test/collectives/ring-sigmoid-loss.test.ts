@@ -1,10 +1,10 @@
-import { execFile, execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { alone, pairLabels, ringSigmoidLoss, seededUniform, sigmoidPairLoss } from "../../src/index.js";
+import { hasMpi, mpirun } from "./mpirun.js";
 
 const script = fileURLToPath(new URL("ring-process.mjs", import.meta.url));
 const width = 12;
@@ -13,17 +13,6 @@ const temperature = { logitScale: Math.log(9), logitBias: -2 };
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(path.join(tmpdir(), "ring-"))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function hasMpi(): boolean {
-  try {
-    execFileSync("mpirun", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    if (process.env["CI"]) throw new Error("mpirun is missing; .ci/run installs it");
-    console.warn("SKIPPED: the tests of several processes need mpirun (apt-get install openmpi-bin libopenmpi-dev)");
-    return false;
-  }
-}
 
 /** The batch of `count` pairs as ring-process.mjs makes it, and what one process makes of it. */
 function wholeBatch(count: number): { readonly embeddings: { readonly width: number; readonly images: Float32Array; readonly texts: Float32Array }; readonly captions: string[]; readonly imageIds: string[] } {
@@ -40,12 +29,7 @@ function onOneProcess(count: number): ReturnType<typeof sigmoidPairLoss> {
   return sigmoidPairLoss(embeddings, pairLabels({ images: count, imageOfText: Int32Array.from({ length: count }, (_, i) => i), captions, imageIds }), temperature);
 }
 
-function mpirun(splits: readonly number[], how = "run"): Promise<{ readonly code: number; readonly stderr: string }> {
-  return new Promise((resolve) => {
-    const args = ["--allow-run-as-root", "--oversubscribe", "-n", String(splits.length), process.execPath, script, folder, splits.join(), how];
-    execFile("mpirun", args, { timeout: 60_000 }, (error, _stdout, stderr) => resolve({ code: error ? Number(error.code ?? -1) : 0, stderr }));
-  });
-}
+const ring = (splits: readonly number[], how = "run"): ReturnType<typeof mpirun> => mpirun(splits.length, script, folder, splits.join(), how);
 
 interface RankResult {
   readonly loss: number;
@@ -72,7 +56,7 @@ describe("ringSigmoidLoss", () => {
   });
 
   it.runIf(hasMpi()).each([[[5, 5]], [[7, 4, 1]], [[3, 6, 2, 8]]])("over %j pairs a process gives loss and gradients of one, within 1e-5", async (splits) => {
-    const { code, stderr } = await mpirun(splits);
+    const { code, stderr } = await ring(splits);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const total = splits.reduce((sum, n) => sum + n, 0);
@@ -90,7 +74,7 @@ describe("ringSigmoidLoss", () => {
   });
 
   it.runIf(hasMpi()).each([["exit"], ["kill"], ["throw"]])("a process that ends (%s) ends the others, and is named", async (how) => {
-    const { code, stderr } = await mpirun([3, 3, 3], how);
+    const { code, stderr } = await ring([3, 3, 3], how);
     expect(code).not.toBe(0);
     expect(stderr).toMatch(how === "throw" ? /sightline: rank 1 of 3: a broken picture/ : /rank 1|\[1\]|PMIX|exited/i);
   });

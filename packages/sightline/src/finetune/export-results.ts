@@ -48,13 +48,14 @@ export async function* exportResults(trained: TrainedModel): AsyncGenerator<Expo
   }
   if (formats.has("mmproj")) {
     const file = path.join(config.out, "mmproj.gguf");
-    await writeTowerIntoMmproj(config.mmproj as string, file, (name) => trainedTensor(trained, name));
+    const names = [...trained.model.weights.tensors.keys()].filter((name) => name.startsWith("vision_model."));
+    await writeTowerIntoMmproj(config.mmproj as string, file, names, (name) => trainedTensor(trained, name));
     yield { type: "exported", format: "mmproj", path: file };
   }
 }
 
 /** A tensor of the model as it is after training, float32, with adapters merged in; by its name in Hugging Face's layout. */
-export async function trainedTensor({ model, parameters, lora, temperature }: Pick<TrainedModel, "model" | "parameters" | "lora" | "temperature">, name: string): Promise<Float32Array> {
+async function trainedTensor({ model, parameters, lora, temperature }: Pick<TrainedModel, "model" | "parameters" | "lora" | "temperature">, name: string): Promise<Float32Array> {
   if (name === "logit_scale") return Float32Array.of(parameters.has(name) ? (parameters.get(name)[0] as number) : temperature.logitScale);
   if (name === "logit_bias") return Float32Array.of(parameters.has(name) ? (parameters.get(name)[0] as number) : temperature.logitBias);
   if (parameters.has(name)) return parameters.get(name);

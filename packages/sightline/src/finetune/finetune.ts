@@ -1,14 +1,14 @@
 import path from "node:path";
 import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type Collectives, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import { elementCount, type SessionOptions } from "@sightline/graph";
-import { adaptationOf } from "./adaptation.js";
+import { adaptationOf, type Adaptation } from "./adaptation.js";
 import { eventsDuring } from "./events-during.js";
 import { exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
 import { noHeldOutSets, openHeldOutSets } from "./held-out-sets.js";
-import { fillParameters, startingTemperature } from "./initial-parameters.js";
+import { askedTemperature, biasOfFirstBatch, fillParameters, type StartingTemperature } from "./initial-parameters.js";
 import { wholeBatch, type BatchShare } from "./loaded-batches.js";
 import { PairInputs, type InputBatch } from "./pair-inputs.js";
 import { defaultChunk, openPairStep } from "./pair-steps.js";
@@ -125,13 +125,16 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   yield* exportResults({ config, model, parameters, lora: adapted.lora, temperature: { ...started, ...temperatureOf(parameters) }, best: best === undefined ? undefined : folder.checkpoints.fileOf(best), signal });
 }
 
-async function start(config: FinetuneConfig, model: TrainingModel, adapted: ReturnType<typeof adaptationOf>, inputs: PairInputs, encoders: PairEncoders, signal: AbortSignal | undefined): ReturnType<typeof startingTemperature> {
+/** t' and b at the start; the first batch is read only where b is fitted to it. */
+async function start(config: FinetuneConfig, model: TrainingModel, { lora }: Adaptation, inputs: PairInputs, encoders: PairEncoders, signal: AbortSignal | undefined): Promise<StartingTemperature> {
+  const { logitScale, logitBias } = askedTemperature(config, model);
+  if (logitBias !== undefined) return { logitScale, logitBias };
   for await (const first of inputs.batches({ epoch: 0, batch: 0 }, { wanted: 1, ...(signal ? { signal } : {}) })) {
     if (first.pairs.length === 0) continue;
     const parameters = encoders.newParameters();
-    await fillParameters(parameters, model, adapted.lora, config.seed);
+    await fillParameters(parameters, model, lora, config.seed);
     // Awaited here: with the loop the batch goes away.
-    return await startingTemperature(config, model, encoders, parameters, first);
+    return { logitScale, logitBias: await biasOfFirstBatch(config, model.towers.width, encoders, parameters, first, logitScale) };
   }
   throw new Error("finetune: batches never end");
 }

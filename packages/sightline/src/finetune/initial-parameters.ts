@@ -18,22 +18,24 @@ export async function fillParameters(parameters: ParameterSet, { weights }: Trai
   initialiseLora(parameters, () => seededUniform(hash, drawn++));
 }
 
+/** t' and b at the start, where the configuration and the checkpoint say them; b is undefined where it is to be fitted. */
+export function askedTemperature({ logitScale, logitBias, loss, batchSize }: FinetuneConfig, checkpoint: StartingTemperature): Partial<StartingTemperature> & Pick<StartingTemperature, "logitScale"> {
+  const scale = { logitScale: logitScale === "checkpoint" ? checkpoint.logitScale : Math.log(logitScale) };
+  if (typeof logitBias === "number") return { ...scale, logitBias };
+  if (logitBias === "checkpoint" || loss.type === "softmax") return { ...scale, logitBias: checkpoint.logitBias };
+  return logitBias === "batch" ? { ...scale, logitBias: startingLogitBias(batchSize, batchSize ** 2) } : scale;
+}
+
 /**
- * t' and b at the start.
+ * b fitted to the first batch.
  * @param encoders under the starting parameters
- * @param first the first batch, which a fitted b is fitted to
  */
-export async function startingTemperature(config: FinetuneConfig, model: TrainingModel, encoders: PairEncoders, parameters: ParameterSet, first: InputBatch): Promise<StartingTemperature> {
-  const logitScale = config.logitScale === "checkpoint" ? model.logitScale : Math.log(config.logitScale);
-  const asked = config.logitBias;
-  if (typeof asked === "number") return { logitScale, logitBias: asked };
-  if (asked === "checkpoint" || config.loss.type === "softmax") return { logitScale, logitBias: model.logitBias };
-  if (asked === "batch") return { logitScale, logitBias: startingLogitBias(config.batchSize, config.batchSize ** 2) };
+export async function biasOfFirstBatch({ batchSize }: FinetuneConfig, width: number, encoders: PairEncoders, parameters: ParameterSet, first: InputBatch, logitScale: number): Promise<number> {
   // As many pairs as tell the bias well; a whole batch of thousands would be a product of its own.
   const count = Math.min(first.pairs.length, mostFitted);
   const part = <T extends InputBatch["images"]>(rows: T): InputBatch["images"] => ({ count, rows: (from, to) => rows.rows(from, to) });
   const embeddings = {
-    width: model.towers.width,
+    width,
     images: await encoders.embed("image", parameters, part(first.images)),
     texts: await encoders.embed("text", parameters, part(first.texts)),
   };
@@ -44,8 +46,8 @@ export async function startingTemperature(config: FinetuneConfig, model: Trainin
     imageIds: first.pairs.slice(0, count).map(({ pair }) => pair.id),
   });
   // The negatives of the whole batch are more than those of its part.
-  const negatives = (config.batchSize - 1) / Math.max(1, count - 1);
-  return { logitScale, logitBias: fittedLogitBias(embeddings, { ...labels, negativeWeight: negatives }, logitScale) };
+  const negatives = (batchSize - 1) / Math.max(1, count - 1);
+  return fittedLogitBias(embeddings, { ...labels, negativeWeight: negatives }, logitScale);
 }
 
 const mostFitted = 1024;

@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
 import { CachedPairStep, ChunkedSigmoidLoss, DirectPairStep, ringSigmoidLoss, softmaxPairLoss, type BatchLoss, type Collectives, type PairStepBatch, type Temperature, type TrainingStep, type TwoTowers } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
-import type { SiglipConfig } from "@sightline/vision-tower";
+import { patchCount, type SiglipConfig } from "@sightline/vision-tower";
 import type { Adaptation } from "./adaptation.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
 
@@ -13,8 +13,7 @@ const activationShare = 0.4;
  * share of this machine's memory holds. It depends on the machine alone, so that a resumed run has the same.
  */
 export function defaultChunk({ batchSize }: FinetuneConfig, { vision, text }: SiglipConfig): number {
-  const patches = Math.floor(vision.imageSize / vision.patchSize) ** 2;
-  const perPair = [{ ...vision, tokens: patches }, { ...text, tokens: text.maxTokens }].reduce(
+  const perPair = [{ ...vision, tokens: patchCount(vision) }, { ...text, tokens: text.maxTokens }].reduce(
     // Measured at B/16: about 26 rows of the width and 6 score matrices of each block are alive at the turn of the passes.
     (sum, { layers, width, heads, tokens }) => sum + layers * 4 * (26 * tokens * width + 6 * heads * tokens * tokens),
     0,

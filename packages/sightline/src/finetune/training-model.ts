@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { FeatureTower, Parameter, TwoTowers } from "@sightline/contrastive";
 import { linear, type Graph } from "@sightline/graph";
-import { checkpointDirectory, loadSiglipConfig, loadTextTokenizer, siglipPooledEmbedding, weightParameters, type Preprocessing, type SiglipConfig, type TextTokenizer } from "@sightline/vision-tower";
+import { checkpointDirectory, hasTextHead, loadSiglipConfig, loadTextTokenizer, patchCount, siglipPooledEmbedding, weightParameters, type Preprocessing, type SiglipConfig, type TextTokenizer } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { siglipDirectory } from "../models/siglip-directory.js";
 import { SightlineError } from "../sightline-error.js";
@@ -32,9 +32,7 @@ export async function openTrainingModel(model: string): Promise<TrainingModel> {
   const weights = await openWeights(directory);
   try {
     const { text } = read;
-    // As in families/siglip-checkpoint.ts: some checkpoints store no text head.
-    const head = text.width !== text.projectionWidth || weights.tensors.has("text_model.head.weight");
-    const config = { ...read, text: { ...text, head } };
+    const config = { ...read, text: { ...text, head: hasTextHead(text, weights) } };
     const towers = siglipTowers(config, preprocessing, (graph: Graph): Parameter => weightParameters(graph, weights));
     return {
       directory,
@@ -80,9 +78,8 @@ export function frozenPart({ config }: TrainingModel, tower: "image" | "text", t
   const { vision, text } = config;
   const input = `${tower} features`;
   if (tower === "image") {
-    const patches = Math.floor(vision.imageSize / vision.patchSize) ** 2;
     if (trained === "none") return { input, shape: [vision.width], embed: (features) => features };
-    return { input, shape: [patches, vision.width], embed: (features, parameter) => siglipPooledEmbedding(features, parameter, vision) };
+    return { input, shape: [patchCount(vision), vision.width], embed: (features, parameter) => siglipPooledEmbedding(features, parameter, vision) };
   }
   if (trained === "none" || text.head === false) return { input, shape: [text.projectionWidth], embed: (features) => features };
   const { width, projectionWidth } = text;

@@ -1,6 +1,6 @@
 import type { Parameter, TwoTowers } from "@sightline/contrastive";
-import { div, reshape, scale, slice, sub, transpose, type Graph, type Tensor } from "@sightline/graph";
-import { siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding, type Normalization, type PerChannel, type SiglipConfig, type SiglipVisionConfig } from "@sightline/vision-tower";
+import { div, scale, sub, transpose, type Graph, type Tensor } from "@sightline/graph";
+import { patchesOf, siglipPatchTokens, siglipPooledEmbedding, siglipTextEmbedding, type Normalization, type PerChannel, type SiglipConfig, type SiglipVisionConfig } from "@sightline/vision-tower";
 
 /**
  * Both towers of SigLIP as training graphs take them. Inputs: `pixels` uint8[C, H, W, 3], as images are decoded, and
@@ -32,14 +32,10 @@ function tokensInput(graph: Graph, count: number, maxTokens: number): Tensor {
  * @param bytes uint8[C, H, W, 3]
  * @returns float32[C, P, 3·p·p]
  */
-function normalizedPatches(bytes: Tensor, { imageSize, patchSize }: SiglipVisionConfig, { mean, std, rescale }: Normalization): Tensor {
+function normalizedPatches(bytes: Tensor, { patchSize }: SiglipVisionConfig, { mean, std, rescale }: Normalization): Tensor {
   const { graph } = bytes;
-  const count = bytes.shape[0] as number;
-  const side = Math.floor(imageSize / patchSize);
-  const whole = slice(slice(bytes, 1, 0, side * patchSize), 2, 0, side * patchSize);
   const perChannel = (name: string, values: PerChannel): Tensor => graph.weight(name, "float32", [3], Float32Array.from(values));
-  const scaled = scale(graph.node1("Cast", [whole], { shape: whole.shape }, { to: 1 }), rescale);
+  const scaled = scale(graph.node1("Cast", [bytes], { shape: bytes.shape }, { to: 1 }), rescale);
   const normalized = div(sub(scaled, perChannel("mean", mean)), perChannel("std", std));
-  const cut = reshape(normalized, [count, side, patchSize, side, patchSize, 3]);
-  return reshape(transpose(cut, [0, 1, 3, 5, 2, 4]), [count, side * side, 3 * patchSize * patchSize]);
+  return patchesOf(transpose(normalized, [0, 3, 1, 2]), patchSize);
 }

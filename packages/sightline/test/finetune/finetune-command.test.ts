@@ -1,9 +1,10 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { openSafetensors } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hasMpi, mpirun } from "../../../contrastive/test/collectives/mpirun.js";
 import type { FinetuneSettings } from "../../src/index.js";
 import { finish, run, start } from "../command.js";
 import { tinyRun } from "./tiny-run.js";
@@ -28,23 +29,7 @@ async function weightsOf(name: string): Promise<Float32Array> {
   return Float32Array.from(parts.flatMap((part) => [...part]));
 }
 
-function mpirun(ranks: number, ...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  return new Promise((resolve) => {
-    const all = ["--allow-run-as-root", "--oversubscribe", "-n", String(ranks), process.execPath, main, "finetune", "--distributed", "mpi", ...args];
-    execFile("mpirun", all, { timeout: 60_000 }, (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }));
-  });
-}
-
-function hasMpi(): boolean {
-  try {
-    execFileSync("mpirun", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    if (process.env["CI"]) throw new Error("mpirun is missing; .ci/run installs it");
-    console.warn("SKIPPED: finetune on several processes needs mpirun (apt-get install openmpi-bin libopenmpi-dev)");
-    return false;
-  }
-}
+const shared = (ranks: number, ...args: readonly string[]): ReturnType<typeof mpirun> => mpirun(ranks, main, "finetune", "--distributed", "mpi", ...args);
 
 describe("sightline finetune", () => {
   it("trains from a configuration, and says where the results are", async () => {
@@ -105,7 +90,7 @@ describe.runIf(hasMpi())("sightline finetune --distributed mpi", () => {
     expect((await run(["finetune", "--config", await configFile("one", changes)])).code).toBe(0);
     const expected = await weightsOf("one");
     for (const ranks of [2, 3]) {
-      const { code, stdout, stderr } = await mpirun(ranks, "--config", await configFile(`ranks-${ranks}`, changes), "--json");
+      const { code, stdout, stderr } = await shared(ranks, "--config", await configFile(`ranks-${ranks}`, changes), "--json");
       expect(code, stderr).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ steps: 4 });
       const difference = (await weightsOf(`ranks-${ranks}`)).reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] as number))), 0);
@@ -115,7 +100,7 @@ describe.runIf(hasMpi())("sightline finetune --distributed mpi", () => {
   });
 
   it("a process that fails ends the job with its name", async () => {
-    const { code, stderr } = await mpirun(2, "--config", await configFile("shared-softmax", { loss: "softmax" }));
+    const { code, stderr } = await shared(2, "--config", await configFile("shared-softmax", { loss: "softmax" }));
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/sightline: rank [01] of 2: finetune: the softmax loss needs every text on every process/);
   });

@@ -44,16 +44,19 @@ export async function openSiglipTowers(
 }
 
 function textPart(config: SiglipTextConfig, directory: string, source: WeightSource): TextPart {
-  const { width, projectionWidth, maxTokens, vocabularySize } = config;
-  // The i18n checkpoints were trained without a head, and converters but transformers' own store none.
-  const head = width !== projectionWidth || ["weight", "bias"].some((name) => source.tensors.has(`text_model.head.${name}`));
-  const graph = siglipTextGraph({ ...config, head }, source);
+  const { projectionWidth, maxTokens, vocabularySize } = config;
+  const graph = siglipTextGraph({ ...config, head: hasTextHead(config, source) }, source);
   return {
     graph,
     width: projectionWidth,
     loadTokenizer: () => loadTextTokenizer(directory, { maxTokens, vocabularySize }),
     open: (options) => openSession(graph, options),
   };
+}
+
+/** Whether a text tower ends in its linear head: the i18n checkpoints were trained without one, and converters but transformers' own store none. */
+export function hasTextHead({ width, projectionWidth }: SiglipTextConfig, { tensors }: WeightSource): boolean {
+  return width !== projectionWidth || ["weight", "bias"].some((name) => tensors.has(`text_model.head.${name}`));
 }
 
 async function readScalar(source: WeightSource, name: string, required: boolean): Promise<number | undefined> {
