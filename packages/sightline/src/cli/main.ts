@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { doctorCommand } from "./doctor-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
+import { optionalCommandsFor } from "./optional-commands.js";
 import { packageVersion } from "./package-version.js";
 
 const program = new Command("sightline")
@@ -11,6 +12,12 @@ const program = new Command("sightline")
 
 // The doctor comes even where the libraries of the others do not load.
 if (process.argv[2] !== "doctor") for (const command of (await import("./commands.js")).modelCommands()) program.addCommand(command);
+try {
+  for (const command of await optionalCommandsFor(process.argv[2])) program.addCommand(command);
+} catch (error) {
+  reportFailure(error, process.argv.includes("--verbose"));
+  process.exit(exitCodes.failure);
+}
 program.addCommand(doctorCommand());
 
 for (const command of [program, ...program.commands]) command.exitOverride();

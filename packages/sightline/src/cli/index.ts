@@ -1,0 +1,6 @@
+// The entry "sightline/cli": what a command of another package needs to behave like those of this one.
+export { exitCodes, UsageError } from "./failure.js";
+export { abortOnInterrupt } from "./interrupt.js";
+export { numberBetween, wholeNumber } from "./option-values.js";
+export { duration, progressLine, type ProgressLine, type ProgressState } from "./progress-line.js";
+export { defined } from "../defined.js";
