@@ -10,7 +10,8 @@ export { findModelFiles, type ModelFiles, type ModelPaths } from "./models/model
 export { describeModel } from "./models/describe-model.js";
 export type { CacheDescription, DecoderDescription, MemoryDescription, ModelDescription, PairDescription, ProjectorDescription, StoredWeights, TowerDescription } from "./models/model-description.js";
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
-export { loadSiglip, type Siglip } from "@sightline/vision-tower";
+export { loadSiglip } from "./models/load-siglip.js";
+export type { Siglip } from "@sightline/vision-tower";
 export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageInput, type TextInput } from "./embed/embed-inputs.js";
 export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";
 export type { Failure as EmbedFailure } from "./embed/embed-batches.js";
