@@ -21,6 +21,8 @@ export type { Machine } from "./doctor/machine.js";
 export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, RuntimeFacts } from "./doctor/probe.js";
 export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";
 export { siglipTowers } from "./finetune/training-towers.js";
+export { fixedVision } from "./finetune/fixed-vision.js";
+export type { PatchTokens, TrainingVision } from "./finetune/training-vision.js";
 export { finetune, type FinetuneOptions } from "./finetune/finetune.js";
 export { parseFinetuneConfig, readFinetuneConfig } from "./finetune/finetune-config.js";
 export { configOfRun } from "./finetune/run-folder.js";

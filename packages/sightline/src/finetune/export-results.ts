@@ -9,6 +9,7 @@ import { writeTowerIntoMmproj } from "./export-mmproj.js";
 import type { Exported } from "./finetune-event.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
 import type { StartingTemperature } from "./initial-parameters.js";
+import { SightlineError } from "../sightline-error.js";
 import type { TrainingModel } from "./training-model.js";
 
 export interface TrainedModel {
@@ -21,6 +22,16 @@ export interface TrainedModel {
   /** The checkpoint to take instead, where one was better. */
   readonly best: string | undefined;
   readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Called before anything is trained for it.
+ * @throws SightlineError `bad-input` for a format that has no place for the tower
+ */
+export function expectExportable({ export: formats }: FinetuneConfig, { vision, directory }: TrainingModel): void {
+  const fixedOnly = formats.filter((format) => format === "onnx" || format === "mmproj");
+  if (!vision.padded || fixedOnly.length === 0) return;
+  throw new SightlineError("bad-input", `finetune: export: ${directory} is a NaFlex checkpoint, and ${fixedOnly.join(" and ")} can hold towers of one fixed resolution only; expected "safetensors" or "lora"`);
 }
 
 /** Writes the results that the configuration asks for, each in a folder or file of `out`, replaced as a whole. */

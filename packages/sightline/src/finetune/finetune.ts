@@ -3,7 +3,7 @@ import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, 
 import { elementCount, type SessionOptions } from "@sightline/graph";
 import { adaptationOf, type Adaptation } from "./adaptation.js";
 import { eventsDuring } from "./events-during.js";
-import { exportResults } from "./export-results.js";
+import { expectExportable, exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
@@ -46,7 +46,8 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   const agreement = collectives && new StopAgreement(collectives, options.signal);
   const signal = agreement?.signal ?? options.signal;
   await using model = await openTrainingModel(asked.model);
-  const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model.config) };
+  expectExportable(asked, model);
+  const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model) };
   const adapted = adaptationOf(config, model);
   const session: SessionOptions = { device: config.device, ...(config.threads === undefined ? {} : { threads: config.threads }) };
   const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
