@@ -7,6 +7,7 @@ import { expectExportable, exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
+import { ImageSpool } from "./image-spool.js";
 import { noHeldOutSets, openHeldOutSets } from "./held-out-sets.js";
 import { askedTemperature, biasOfFirstBatch, fillParameters, type StartingTemperature } from "./initial-parameters.js";
 import { wholeBatch, type BatchShare } from "./loaded-batches.js";
@@ -50,8 +51,9 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
   const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model) };
   const adapted = adaptationOf(config, model);
   const session: SessionOptions = { device: config.device, ...(config.threads === undefined ? {} : { threads: config.threads }) };
-  const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
-  const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
+  await using spool = new ImageSpool();
+  const data = await readTrainingData(config.data.train, config, model.tokenizer, spool, signal);
+  const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, spool, signal) : undefined;
 
   await using folder = collectives ? await openSharedRunFolder(config, options, collectives) : await openRunFolder(config, options);
   await using inputs = yield* eventsDuring<FinetuneEvent, PairInputs>((tell) => {
@@ -81,7 +83,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     trainedParameters: parameters.values.length,
     parameters: [...model.weights.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
-  await using evaluation = leads ? await openHeldOutSets({ config, model, adapted, encoders, session, pairs: held?.pairs }, signal) : noHeldOutSets;
+  await using evaluation = leads ? await openHeldOutSets({ config, model, adapted, encoders, session, spool, pairs: held?.pairs }, signal) : noHeldOutSets;
   const leftOut: FinetuneEvent[] = [];
   const trainOptions: TrainOptions<PairStepBatch> = {
     step,

@@ -17,7 +17,7 @@ export interface AugmentDraw {
  * @throws ImageError when it cannot be read; SightlineError `bad-input` when it has the wrong size and must not be resized
  */
 export async function trainingPixels({ image, id }: ImageTextPair, vision: TrainingVision, augment?: AugmentDraw, signal?: AbortSignal): Promise<Uint8Array> {
-  const decoded = await decodeImage(image, signal ? { signal } : {});
+  const decoded = await decodeImage(typeof image === "function" ? await image() : image, signal ? { signal } : {});
   const uniform = augment ? uniforms(augment, id) : undefined;
   const part = uniform && augment?.settings.randomResizedCrop ? randomPart(decoded, augment.settings.randomResizedCrop, uniform) : decoded;
   const resized = resizedFor(vision, part, id);
