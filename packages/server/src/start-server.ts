@@ -56,7 +56,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
     const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + 5000, headersTimeout: 15_000, keepAliveTimeout: 15_000 } }) as Server);
     http.listen(settings.port, settings.host);
-    await once(http, "listening");
+    await once(http, "listening").catch((cause: unknown) => {
+      throw new Error(`startServer: cannot listen at ${settings.host}, port ${settings.port} (${(cause as NodeJS.ErrnoException).code}); choose another, or 0 for any that is free`, { cause });
+    });
     const url = urlOf(http.address() as AddressInfo);
     log.info({ url, models: models.all().map(({ name }) => name) }, "listening");
     const first = models.all()[0];
