@@ -22,7 +22,7 @@ export interface SiglipToServe extends Omit<LoadOptions, "signal" | "towers"> {
 export interface PullProgress {
   readonly status: string;
   readonly file?: string;
-  readonly completedBytes?: number;
+  readonly loadedBytes?: number;
   readonly totalBytes?: number;
 }
 
@@ -56,8 +56,10 @@ export interface ServerOptions {
   readonly idleUnloadSeconds?: number;
   /** Silent when left out. */
   readonly log?: ServerLog;
-  /** Serves `POST /v1/models/pull`; it is refused when left out. */
+  /** Fetches what `POST /v1/models/pull` names; without it only models that are served can be named, which loads them. */
   readonly pullModel?: PullModel;
+  /** Names that `pullModel` knows, for `/v1/models` to list as available. */
+  readonly pullableModels?: readonly string[];
 }
 
 /** Every option set and checked. */
@@ -89,6 +91,7 @@ const schema = z.strictObject({
   idleUnloadSeconds: z.number().positive().optional(),
   log: z.unknown().optional(),
   pullModel: z.unknown().optional(),
+  pullableModels: strings.optional(),
 });
 
 /** @throws RangeError that names the option that cannot be used */

@@ -50,7 +50,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const chat of settings.models) await models.addChat(chat);
     for (const siglip of settings.siglip) await models.addSiglip(siglip);
     const startup: { state: ServerContext["startup"]["state"] } = { state: "loading" };
-    const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings.pullModel, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
+    const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
     const ending = new AbortController();
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });

@@ -51,7 +51,7 @@ export const retrieveModel: Endpoint = {
 export const pullModel: Endpoint = postEndpoint({
   path: "/models/pull",
   id: "pullModel",
-  summary: 'Fetches a model and serves it. Events tell how far it is; the last one has the status "success" and the model, or is an error.',
+  summary: 'Fetches a model and loads it; one that is served already is loaded. Events tell how far it is, in bytes where they are known; the last one has the status "success" and the model, or is an error.',
   request: z.object({ model: z.string().min(1).max(500) }).meta({ id: "PullRequest" }),
   streams: true,
   async handle({ server, scope, body }) {
@@ -79,8 +79,8 @@ class Progress implements AsyncIterable<ServerSentEvent> {
     this.begun = new Promise((resolve) => (this.#began = resolve));
   }
 
-  push({ status, file, completedBytes, totalBytes }: PullProgress): void {
-    this.#newest = JSON.stringify({ status, file, completed: completedBytes, total: totalBytes });
+  push({ status, file, loadedBytes, totalBytes }: PullProgress): void {
+    this.#newest = JSON.stringify({ status, file, loaded: loadedBytes, total: totalBytes });
     this.#began();
     this.#wake();
   }
