@@ -17,6 +17,9 @@ import { openApiDocument } from "./open-api.js";
 import { parseServerOptions, type ServerOptions } from "./server-options.js";
 import type { ServerContext } from "./server-context.js";
 
+/** For the headers of a request to arrive. */
+const headersMs = 15_000;
+
 export interface RunningServer extends AsyncDisposable {
   /** As in "http://127.0.0.1:8080". */
   readonly url: string;
@@ -54,7 +57,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const ending = new AbortController();
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
-    const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + 5000, headersTimeout: 15_000, keepAliveTimeout: 15_000 } }) as Server);
+    const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
     http.listen(settings.port, settings.host);
     await once(http, "listening").catch((cause: unknown) => {
       throw new Error(`startServer: cannot listen at ${settings.host}, port ${settings.port} (${(cause as NodeJS.ErrnoException).code}); choose another, or 0 for any that is free`, { cause });
