@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -55,6 +55,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const startup: { state: ServerContext["startup"]["state"] } = { state: "loading" };
     const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
     const ending = new AbortController();
+    // Every request under way listens.
+    setMaxListeners(0, ending.signal);
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
     const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
