@@ -1,1 +1,2 @@
-export {};
+export { pullModel, type PullOptions } from "./pull/pull-model.js";
+export type { PulledFile, PulledModel, PullEvent } from "./pull/pull-event.js";
