@@ -183,16 +183,17 @@ const manifestSchema = z
     for (const problem of problemsOf(manifest)) context.addIssue({ code: "custom", message: problem });
   });
 
-function problemsOf({ kind, files, decoder, projector, defaultQuantisation }: ModelManifest): readonly string[] {
+function problemsOf({ kind, files, decoder, projector, defaultQuantisation, notes }: ModelManifest): readonly string[] {
   const has = (part: ModelPart): boolean => files.some((file) => file.part === part);
   const quantisations = files.flatMap((file) => (file.part === "decoder" ? [file.quantisation] : []));
   return [
     ...(kind === "embedded" && files.length > 0 ? ["an embedded model has no files to pull"] : []),
     ...(kind === "tower" && (decoder || projector || !has("checkpoint") || files.some(({ part }) => part !== "checkpoint")) ? ["a tower is files of a checkpoint, without decoder and projector"] : []),
     ...(kind === "pair" && (!decoder || !projector) ? ["a pair has a decoder and a projector"] : []),
-    ...(kind === "pair" && (!has("decoder") || !(has("vision") || has("checkpoint"))) ? ["a pair has files of a decoder, and an mmproj or a checkpoint"] : []),
+    ...(kind === "pair" && !has("vision") && !has("checkpoint") ? ["a pair has an mmproj or a checkpoint"] : []),
+    ...(kind === "pair" && !has("decoder") && notes === null ? ["a pair without a decoder's files says in its notes where one is to be had"] : []),
     ...(new Set(quantisations).size < quantisations.length ? ["two decoders have the same quantisation"] : []),
-    ...(kind === "pair" && !quantisations.includes(defaultQuantisation) ? ["defaultQuantisation is none of the decoders'"] : []),
+    ...(quantisations.length > 0 && !quantisations.includes(defaultQuantisation) ? ["defaultQuantisation is none of the decoders'"] : []),
   ];
 }
 
