@@ -46,7 +46,6 @@ export async function findManifest(name: string): Promise<ModelManifest | undefi
 
 /** ` (did you mean A or B?)`, or nothing where no known name is near. */
 export async function suggestion(name: string): Promise<string> {
-  const all = (await knownModels()).flatMap((manifest) => [manifest.name, ...manifest.aliases]);
-  const near = nearestNames(name, all);
+  const near = nearestNames(name, (await knownModels()).flatMap((manifest) => (name.includes("/") ? manifest.aliases : [manifest.name])));
   return near.length === 0 ? "" : ` (did you mean ${near.join(" or ")}?)`;
 }

@@ -15,11 +15,11 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9/]/g, "");
 }
 
-/** Edits as a share of the longer name; a name that the other begins with or holds is near. */
+/** Edits as a share of the longer name; a name that holds the other is near. Owners count only where one is named. */
 function distanceTo(asked: string, candidate: string): number {
   const tail = asked.includes("/") ? candidate : candidate.slice(candidate.indexOf("/") + 1);
-  if (asked.length >= 4 && tail.includes(asked)) return 0.1 + (0.2 * (tail.length - asked.length)) / tail.length;
-  return editDistance(asked, tail) / Math.max(asked.length, tail.length);
+  const edits = editDistance(asked, tail) / Math.max(asked.length, tail.length);
+  return asked.length >= 4 && tail.includes(asked) ? Math.min(edits, 0.1 + (0.2 * (tail.length - asked.length)) / tail.length) : edits;
 }
 
 /** Insertions, deletions and replacements between two texts (Levenshtein 1966). */
