@@ -55,11 +55,11 @@ export async function addToPullRecord(folder: string, more: Partial<PullRecord>)
   await replaceFile(path.join(folder, recordFile), `${JSON.stringify(record, undefined, 1)}\n`);
 }
 
-/** Writes a small file that is there in full or not at all. */
+/** Writes a small file that others see in full or not at all; what is in it can be learnt again after a power cut. */
 export async function replaceFile(file: string, text: string): Promise<void> {
   const staging = `${file}.${randomUUID().slice(0, 8)}.tmp`;
   try {
-    await writeFile(staging, text, { flush: true });
+    await writeFile(staging, text);
     await rename(staging, file);
   } catch (error) {
     await rm(staging, { force: true });

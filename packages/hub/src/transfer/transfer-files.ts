@@ -49,6 +49,8 @@ interface Job {
 
 const tellMs = 200;
 const saveEvery = 5;
+/** A small file that a power cut empties is found by its size and brought again, which costs less than waiting for the disk. */
+const bytesWorthSyncing = 2 ** 26;
 
 /**
  * Brings files over several connections, which take pieces in the files' order. Each file is compared with its hash and put
@@ -132,7 +134,7 @@ class Transfers {
     onCheck(entry.file);
     const { right, sha256 } = await digestBlob(partial.file, source, retries.signal);
     if (!right) return this.#bringAgain(entry, partial);
-    await partial.sync();
+    if (source.bytes >= bytesWorthSyncing) await partial.sync();
     await checkLock();
     const blob = blobFile(folder, source.blob);
     await partial.publish(blob);
