@@ -88,7 +88,9 @@ export class FakeHub implements AsyncDisposable {
     if (server === "hub" && authorized !== undefined && !this.tokens.has(authorized)) return refuse(response, 401, undefined, "Invalid credentials in Authorization header");
     const [, owner, name] = /^\/(?:api\/models\/|cdn\/)?([^/]+)\/([^/]+)/.exec(path) ?? [];
     const repository = this.repositories.get(`${owner}/${name}`);
-    if (!repository || (repository.private && authorized === undefined)) return refuse(response, 401, "RepoNotFound", "Invalid username or password.");
+    if (!repository || (server === "hub" && repository.private && authorized === undefined)) {
+      return authorized === undefined ? refuse(response, 401, "RepoNotFound", "Invalid username or password.") : refuse(response, 404, "RepoNotFound", "Repository not found");
+    }
     const info = /\/revision\/(.+)$/.exec(path)?.[1];
     if (info !== undefined) return this.#info(response, repository, info);
     const [, revision, rest] = /\/(?:tree|resolve)\/([^/]+)\/?(.*)$/.exec(path) ?? [];

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { blobName, sha256 } from "./fake-hub.js";
@@ -217,7 +217,6 @@ describe("the cache", () => {
     await mkdir(path.join(folder(), "blobs"), { recursive: true });
     await writeFile(`${file()}.incomplete`, decoder.subarray(0, 60_000));
     await test.pull(`${name}:README.md`);
-    const { utimes } = await import("node:fs/promises");
     await utimes(`${file()}.incomplete`, new Date(0), new Date(0));
     test.hub.seen.length = 0;
     const pulled = await test.pull(name);

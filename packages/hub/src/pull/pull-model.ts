@@ -116,6 +116,12 @@ async function bring(model: string, planned: readonly PlannedFile[], { cache, co
     missing.push(file);
   }
   const missingBytes = sum(missing.map(({ bytes }) => bytes));
+  const have = await Promise.all(missing.map((file) => partialBytes(file.folder, file, pieceBytes)));
+  await checkFreeSpace(cache, missingBytes - sum(have), model);
+  const wanted: WantedFile[] = [];
+  for (const group of inGroups(missing, connections)) {
+    wanted.push(...(await Promise.all(group.map(async (file) => ({ folder: file.folder, source: await resolveFile(connection, file.remote, file, retries) })))));
+  }
   tell({
     type: "resolved",
     repositories: await Promise.all(remotes.map(async ({ repository, revision, commit }) => ({ repository, revision, commit, ...(await previousCommit(cache, repository, revision, commit)) }))),
@@ -123,12 +129,6 @@ async function bring(model: string, planned: readonly PlannedFile[], { cache, co
     totalBytes: sum(planned.map(({ bytes }) => bytes)),
     missingBytes,
   });
-  const have = await Promise.all(missing.map((file) => partialBytes(file.folder, file, pieceBytes)));
-  await checkFreeSpace(cache, missingBytes - sum(have), model);
-  const wanted: WantedFile[] = [];
-  for (const group of inGroups(missing, connections)) {
-    wanted.push(...(await Promise.all(group.map(async (file) => ({ folder: file.folder, source: await resolveFile(connection, file.remote, file, retries) })))));
-  }
   for (const file of missing) await removeBlob(file.folder, file.blob);
   const teller = progressTeller(missingBytes, tell);
   if (wanted.length > 0) {

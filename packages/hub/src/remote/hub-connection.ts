@@ -45,7 +45,8 @@ export class HubConnection implements AsyncDisposable {
     this.settings = settings;
     this.#origin = new URL(settings.endpoint).origin;
     const options = { connect: { timeout: times.connectMs }, headersTimeout: times.silenceMs, bodyTimeout: times.silenceMs };
-    this.#dispatcher = settings.proxied ? new EnvHttpProxyAgent(options) : new Agent(options);
+    // An empty address keeps undici from looking into the process's own environment.
+    this.#dispatcher = settings.proxy ? new EnvHttpProxyAgent({ httpProxy: "", httpsProxy: "", ...settings.proxy, ...options }) : new Agent(options);
   }
 
   /**

@@ -9,14 +9,21 @@ export interface HubToken {
   readonly from: string;
 }
 
+/** Proxies for addresses of either kind, and the hosts that are reached without. */
+export interface HubProxy {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  readonly noProxy: string;
+}
+
 /** How the hub is reached. */
 export interface HubSettings {
   /** `https://huggingface.co`, or a mirror; no slash at the end. */
   readonly endpoint: string;
   readonly token: HubToken | undefined;
   readonly offline: boolean;
-  /** Whether the environment names a proxy. */
-  readonly proxied: boolean;
+  /** What the environment names; undefined where it names none. */
+  readonly proxy: HubProxy | undefined;
 }
 
 const truths = new Set(["1", "on", "yes", "true"]);
@@ -24,8 +31,8 @@ const truths = new Set(["1", "on", "yes", "true"]);
 /**
  * Reads the variables that huggingface_hub reads: `HF_ENDPOINT`, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the token's file
  * (`HF_TOKEN_PATH` or `HF_HOME/token`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`; and
- * `HTTPS_PROXY`, `HTTP_PROXY` in either case.
- * @throws HubError `bad-settings` for an endpoint that is no http(s) URL
+ * `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` in either case.
+ * @throws HubError `bad-settings` for an endpoint or a proxy that is no http(s) URL, or a token that no header can hold
  */
 export async function readHubSettings(environment: Environment = process.env): Promise<HubSettings> {
   const is = (name: string): boolean => truths.has((environment[name] ?? "").toLowerCase());
@@ -33,7 +40,7 @@ export async function readHubSettings(environment: Environment = process.env): P
     endpoint: endpointOf(environment["HF_ENDPOINT"] || "https://huggingface.co"),
     token: is("HF_HUB_DISABLE_IMPLICIT_TOKEN") ? undefined : await readToken(environment),
     offline: is("HF_HUB_OFFLINE") || is("TRANSFORMERS_OFFLINE"),
-    proxied: ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"].some((name) => Boolean(environment[name])),
+    proxy: proxyOf(environment),
   };
 }
 
@@ -43,6 +50,20 @@ export function endpointOf(text: string): string {
   if (!url || !["http:", "https:"].includes(url.protocol)) throw new HubError("bad-settings", `HF_ENDPOINT: expected a URL like https://huggingface.co, got ${JSON.stringify(text.slice(0, 100))}`);
   if (url.username !== "" || url.password !== "") throw new HubError("bad-settings", "HF_ENDPOINT: expected a URL without a user and a password; a token goes into HF_TOKEN");
   return url.href.replace(/\/+$/, "");
+}
+
+function proxyOf(environment: Environment): HubProxy | undefined {
+  const either = (name: string): string => environment[name] || environment[name.toUpperCase()] || "";
+  const [http, https] = ["http_proxy", "https_proxy"].map((name) => {
+    const value = either(name);
+    if (value === "") return undefined;
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    // The address may hold a password, so it is not repeated.
+    if (!url || !["http:", "https:"].includes(url.protocol)) throw new HubError("bad-settings", `${name.toUpperCase()}: expected a proxy's URL, like http://proxy:8080`);
+    return value;
+  });
+  if (http === undefined && https === undefined) return undefined;
+  return { ...(http === undefined ? {} : { httpProxy: http }), ...(https === undefined ? {} : { httpsProxy: https }), noProxy: either("no_proxy") };
 }
 
 async function readToken(environment: Environment): Promise<HubToken | undefined> {

@@ -23,7 +23,7 @@ export function refusal(response: HubResponse, text: string, { token, endpoint }
     if (token === undefined) return new HubError("gated", `${named} asks for its terms to be accepted: accept them at ${page}, then ${login}`);
     return new HubError("gated", `${named} asks for its terms to be accepted, and the account of the token (${token.from}) has not, or is still waiting: accept them at ${page}`);
   }
-  if (status === 401 && token !== undefined && (code === "" || /invalid|expired/i.test(message))) {
+  if (status === 401 && token !== undefined && (code === "" || /credentials|token|expired/i.test(message))) {
     return new HubError("unauthorized", `${host} does not take the token (${token.from}); ${login}, or unset it for public models`);
   }
   if (status === 401 || status === 403) {
@@ -32,7 +32,7 @@ export function refusal(response: HubResponse, text: string, { token, endpoint }
   }
   if (code === "EntryNotFound") return new HubError("not-found", `${named} has no such file (${new URL(url).pathname.split("/").at(-1)})`);
   if (code === "RevisionNotFound") return new HubError("not-found", `${named} has no such revision; see its branches at ${page}/tree/main`);
-  if (status === 404) return new HubError("not-found", `${named} is not there; check the name at ${page}`);
+  if (status === 404) return new HubError("not-found", `${named} is not there${token === undefined ? "" : `, or the token (${token.from}) may not see it`}; check the name at ${page}`);
   if (status === 451 || code === "DisabledRepo") return new HubError("not-found", `${named} was taken offline by the hub; see ${page}`);
   return new HubError("bad-response", `${host} answered ${status}${message === "" ? "" : `: ${oneLine(message)}`}`);
 }
