@@ -4,11 +4,9 @@ import { embedCommand } from "./embed-command.js";
 import { finetuneCommand } from "./finetune-command.js";
 import { heatmapCommand } from "./heatmap-command.js";
 import { inspectCommand } from "./inspect-command.js";
-import { listCommand } from "./list-command.js";
-import { pullCommand } from "./pull-command.js";
 import { tagCommand } from "./tag-command.js";
 
 /** The commands that need the libraries that see and speak. */
 export function modelCommands(): readonly Command[] {
-  return [chatCommand(), tagCommand(), embedCommand(), finetuneCommand(), heatmapCommand(), inspectCommand(), pullCommand(), listCommand()];
+  return [chatCommand(), tagCommand(), embedCommand(), finetuneCommand(), heatmapCommand(), inspectCommand()];
 }

@@ -1,4 +1,4 @@
-import { byteText, listModels, type ListedModel, type ModelList } from "@sightline/hub";
+import { byteText, listModels, type ListedModel, type ModelList } from "@sightline/hub/cached";
 import { Command } from "commander";
 import { defined } from "../defined.js";
 

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import { byteText, pullModel, type PulledModel, type PullEvent, type PullOptions } from "@sightline/hub";
+import type { PulledModel, PullEvent, PullOptions } from "@sightline/hub";
+import { byteText } from "@sightline/hub/cached";
 import { duration, progressLine, type ProgressLine } from "./progress-line.js";
 
 const bytesOfMegabyte = 1e6;
@@ -8,6 +9,8 @@ const largeBytes = 5e8;
 
 /** Pulls a model and tells on stderr how it goes. */
 export async function pullWithProgress(model: string, options: PullOptions): Promise<PulledModel> {
+  // Commands that pull nothing need not wait for what speaks to the hub.
+  const { pullModel } = await import("@sightline/hub");
   let line: ProgressLine | undefined;
   const say = (text: string): void => {
     line?.stop();
