@@ -7,6 +7,7 @@ import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
 import { mpiBench } from "./mpi-bench.js";
 import { memoryBench } from "./memory-bench.js";
+import { searchBench } from "./search-bench.js";
 import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
 
@@ -22,4 +23,5 @@ await new Command("bench")
   .addCommand(throughputBench())
   .addCommand(mpiBench())
   .addCommand(memoryBench())
+  .addCommand(searchBench())
   .parseAsync();
