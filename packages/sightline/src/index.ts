@@ -15,6 +15,8 @@ export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageIn
 export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";
 export type { Failure as EmbedFailure } from "./embed/embed-batches.js";
 export { imageFiles, textFiles, type InputFiles } from "./embed/input-files.js";
+export { listImages, readListedImages, listedImageOf, type ListedImage } from "./embed/listed-images.js";
+export { siglipFingerprint } from "./models/siglip-fingerprint.js";
 export { openIndex, EmbeddingIndex, type IndexSize, type OpenIndexOptions, type SearchHit } from "./search/embedding-index.js";
 export type { IndexAbout } from "./search/embedding-source.js";
 export { diagnose, type Diagnosis } from "./doctor/diagnosis.js";

@@ -257,6 +257,7 @@ export class EmbeddingIndex implements AsyncDisposable {
 
   async #named(best: readonly { readonly row: number; readonly score: number }[]): Promise<SearchHit[]> {
     const names = await this.#source.names(best.map(({ row }) => row));
-    return best.map((hit, i) => ({ ...hit, ...(names[i] as Named) }));
+    // Rounding may put a cosine beyond 1 by a bit in the last place; the order was settled before.
+    return best.map(({ row, score }, i) => ({ row, score: Math.max(-1, Math.min(1, score)), ...(names[i] as Named) }));
   }
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
-import { readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { aboutFile, keysFile } from "../embed/npy-file.js";
+import { readFully } from "../embed/durable-file.js";
 import { byteLines } from "../embed/byte-lines.js";
 import type { Named } from "../embed/embed-batches.js";
 import { SightlineError } from "../sightline-error.js";
@@ -28,6 +29,7 @@ export async function openNpy(file: string, handle: FileHandle): Promise<Embeddi
     throw bad(`expected float32[N, D] in C order, got ${text.trim()}; in Python: np.save(file, np.ascontiguousarray(rows, dtype="<f4"))`);
   }
   if (size < dataAt + rows * width * 4) throw bad(`expected ${rows} rows of ${width} values, and the file ends before; write it again`);
+  const names = new LineNames(keysFile(file));
   const about = aboutOf(await readFile(aboutFile(file), "utf8").catch(() => undefined));
   return {
     rows,
@@ -35,21 +37,49 @@ export async function openNpy(file: string, handle: FileHandle): Promise<Embeddi
     about,
     fd: handle.fd,
     extents: rows === 0 ? [] : [{ at: dataAt, firstRow: 0, rows }],
-    names: (asked) => namesIn(keysFile(file), asked),
+    names: (asked) => names.of(asked),
     [Symbol.asyncDispose]: () => handle.close(),
   };
 }
 
-async function namesIn(file: string, rows: readonly number[]): Promise<Named[]> {
-  const names = new Map<number, Named>();
-  if ((await stat(file).catch(() => undefined))?.isFile()) {
-    const wanted = new Set(rows);
-    let row = 0;
-    for await (const { bytes } of byteLines(createReadStream(file, { highWaterMark: 2 ** 20 }))) {
-      if (wanted.has(row)) names.set(row, JSON.parse(Buffer.from(bytes).toString()) as Named);
-      row++;
-      if (names.size === wanted.size) break;
-    }
+/** Names of rows, a line each; where the lines start is found at the first use. */
+class LineNames {
+  readonly #file: string;
+  #starts: Promise<Float64Array> | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
   }
-  return rows.map((row) => names.get(row) ?? { key: `#${row}`, path: `#${row}` });
+
+  async of(rows: readonly number[]): Promise<Named[]> {
+    this.#starts ??= lineStarts(this.#file);
+    const starts = await this.#starts;
+    if (starts.length === 0) return rows.map((row) => ({ key: `#${row}`, path: `#${row}` }));
+    await using handle = await open(this.#file, "r");
+    const names: Named[] = [];
+    for (const row of rows) {
+      const [start, end] = [starts[row], starts[row + 1]];
+      if (start === undefined || end === undefined) throw new SightlineError("bad-input", `openIndex: ${this.#file}: has no line for row ${row}; it belongs to another file, or was cut short`);
+      const line = new Uint8Array(end - start);
+      await readFully(handle, line, start);
+      names.push(JSON.parse(Buffer.from(line).toString()) as Named);
+    }
+    return names;
+  }
+}
+
+/** Where each line starts, and where the last one ends; empty where there is no file. */
+async function lineStarts(file: string): Promise<Float64Array> {
+  if (!(await stat(file).catch(() => undefined))?.isFile()) return new Float64Array(0);
+  let starts = new Float64Array(1024);
+  let count = 1;
+  for await (const { end } of byteLines(createReadStream(file, { highWaterMark: 2 ** 20 }))) {
+    if (count === starts.length) {
+      const more = new Float64Array(2 * count);
+      more.set(starts);
+      starts = more;
+    }
+    starts[count++] = end;
+  }
+  return starts.subarray(0, count);
 }

@@ -36,7 +36,8 @@ function bruteForce(rows: Rows, query: readonly number[], k: number): { row: num
     .map((values, row) => ({ row, score: values.reduce((sum, value, d) => sum + value * (query[d] as number), 0) / (length(values) * length(query)) }))
     .filter(({ score }) => Number.isFinite(score))
     .sort((a, b) => b.score - a.score || a.row - b.row)
-    .slice(0, k);
+    .slice(0, k)
+    .map(({ row, score }) => ({ row, score: Math.max(-1, Math.min(1, score)) }));
 }
 
 describe("openIndex", () => {
