@@ -18,6 +18,13 @@ export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageIn
 export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";
 export type { Failure as EmbedFailure } from "./embed/embed-batches.js";
 export { imageFiles, textFiles, type InputFiles } from "./embed/input-files.js";
+export { listImages, readListedImages, listedImageOf, type ListedImage } from "./embed/listed-images.js";
+export { writeParquet, type ParquetOptions } from "./embed/parquet-file.js";
+export type { Named } from "./embed/embed-batches.js";
+export { chatFingerprint } from "./models/chat-fingerprint.js";
+export { siglipFingerprint } from "./models/siglip-fingerprint.js";
+export { openIndex, EmbeddingIndex, type IndexSize, type OpenIndexOptions, type SearchHit } from "./search/embedding-index.js";
+export type { IndexAbout } from "./search/embedding-source.js";
 export { diagnose, type Diagnosis } from "./doctor/diagnosis.js";
 export type { Machine } from "./doctor/machine.js";
 export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, RuntimeFacts } from "./doctor/probe.js";

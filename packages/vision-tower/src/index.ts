@@ -35,6 +35,7 @@ export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/
 export { decodeImage, imageSize, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
 export type { ImageFile, ImageSource } from "./pixels/image-source.js";
+export { thumbnail } from "./pixels/thumbnail.js";
 export { unitRows } from "./unit-rows.js";
 export { resample } from "./pixels/resample.js";
 export type { ResampleFilter } from "./pixels/resample-filter.js";

@@ -15,9 +15,10 @@ export interface TowerOptions {
   readonly maxPatches?: number;
 }
 
-export function withTowerOptions(command: Command): Command {
+/** @param usualModel what the help says of a command that has another model than mini when none is named */
+export function withTowerOptions(command: Command, usualModel: string = "mini"): Command {
   return command
-    .option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a model that was pulled into the Hugging Face cache, by its name or hub name', "mini")
+    .addOption(new Option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a model that was pulled into the Hugging Face cache, by its name or hub name').default("mini", usualModel))
     .option("--pull", "download the model first where it is not here")
     .addOption(new Option("--device <name>", "where the tower runs; `sightline doctor` says what this machine has").choices(["cpu", "webgpu", "cuda", "tensorrt", "auto"]).default("cpu"))
     .addOption(new Option("--precision <name>", "of the vision tower; auto: the fastest that agrees with float32").choices(["float32", "float16", "int8", "auto"]).default("float32"))
