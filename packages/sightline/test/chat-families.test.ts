@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { draftChat, draftPrefix, withoutOldestTurn } from "../src/chat/chat-prompt.js";
 import { findModelFiles, loadVisionChat, readImageModel, type ChatMessage, type Detail, type ImageModel, type VisionChat, type VisionChatOptions } from "../src/index.js";
-import { writeSeededMmproj } from "./seeded-mmproj.js";
+import { writeSeededMmproj, type MmprojFamily } from "./seeded-mmproj.js";
 
 // Towers and projectors here are seeded, not trained: what is said means nothing, how it is asked does.
 let folder: string;
@@ -24,13 +24,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function mmproj(family: string): Promise<string> {
+async function mmproj(family: MmprojFamily): Promise<string> {
   const file = path.join(folder, `mmproj-${family}.gguf`);
   await writeSeededMmproj(file, family);
   return file;
 }
 
-async function chatOf(family: string, options: VisionChatOptions = {}): Promise<VisionChat> {
+async function chatOf(family: MmprojFamily, options: VisionChatOptions = {}): Promise<VisionChat> {
   return loadVisionChat({ mmproj: await mmproj(family), decoder: decoderPath }, { threads: 1, ...options });
 }
 
