@@ -1,6 +1,6 @@
 import { writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
 import { seeded } from "../../projector/test/seeded.js";
-import { tokenizerMetadata, type Metadata } from "./tiny-tokenizers.js";
+import { tokenizerMetadata, vocabularySizeOf, type Metadata } from "./tiny-tokenizers.js";
 
 export const uint = (value: number): GgufValue => ({ type: "uint32", value });
 export const float = (value: number): GgufValue => ({ type: "float32", value });
@@ -40,7 +40,7 @@ const [headWidth, blocks, feedForward, convolved] = [32, 3, 96, 3] as const;
 export async function writeSeededDecoder(file: string, decoder: SeededDecoder): Promise<void> {
   const { architecture, prefix, plusOne = false, tied = false, biases = false, convolutions = [], norms, metadata, width = 64, contextLength = 512, tokenizer = tokenizerMetadata, chatTemplate } = decoder;
   const heads = width / headWidth;
-  const vocabulary = (tokenizer.find(([key]) => key === "tokenizer.ggml.tokens")?.[1].value as readonly string[]).length;
+  const vocabulary = vocabularySizeOf(tokenizer);
   const tensor = (name: string, from: string, shape: readonly number[]): TensorToWrite => {
     const seed = `${prefix} ${from}`;
     if (from.includes("norm")) return { name, dtype: "F32", shape, data: seeded(seed, shape, 0.3, plusOne ? 0 : 1).map((value) => (plusOne ? value + 1 : value)) };

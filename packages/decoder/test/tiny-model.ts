@@ -1,5 +1,5 @@
 import { writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
-import { tokenizerMetadata, vocabularySize } from "./tiny-tokenizers.js";
+import { tokenizerMetadata, vocabularySizeOf, type Metadata } from "./tiny-tokenizers.js";
 
 export { endOfText, imEnd, imStart, vocabularySize } from "./tiny-tokenizers.js";
 
@@ -16,6 +16,8 @@ export interface TinyModel {
   readonly dtype?: "F32" | "F16";
   readonly trainContextLength?: number;
   readonly chatTemplate?: string;
+  /** A byte-level one when left out. */
+  readonly tokenizer?: Metadata;
   /** Replaces the random behaviour: after token `from` comes token `to`, whatever came before. */
   readonly successors?: ReadonlyMap<number, number>;
   /** Makes every weight of the last norm this value. */
@@ -40,7 +42,8 @@ export function seededRandom(seed: number): () => number {
 
 /** Writes the model and returns its token embeddings, `float32[V, E]`. */
 export async function writeTinyModel(file: string, model: TinyModel = {}): Promise<Float32Array> {
-  const { seed = 1, width = 64, layers = 2, heads = 2, headWidth = 32, feedForward = 128, dtype = "F32", trainContextLength = 512 } = model;
+  const { seed = 1, width = 64, layers = 2, heads = 2, headWidth = 32, feedForward = 128, dtype = "F32", trainContextLength = 512, tokenizer = tokenizerMetadata } = model;
+  const vocabularySize = vocabularySizeOf(tokenizer);
   const random = seededRandom(seed);
   const normal = (length: number, scale: number): Float32Array =>
     Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) * scale);
@@ -90,7 +93,7 @@ export async function writeTinyModel(file: string, model: TinyModel = {}): Promi
     ["qwen3.attention.value_length", count(headWidth)],
     ["qwen3.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-6 }],
     ["qwen3.rope.freq_base", { type: "float32", value: 10000 }],
-    ...tokenizerMetadata,
+    ...tokenizer,
   ]);
   if (model.chatTemplate !== undefined) metadata.set("tokenizer.chat_template", text(model.chatTemplate));
   model.tweak?.(metadata);

@@ -31,16 +31,19 @@ const count = (value: number): GgufValue => ({ type: "uint32", value });
 /** Of a GGUF. */
 export type Metadata = readonly (readonly [string, GgufValue])[];
 
+export function vocabularySizeOf(tokenizer: Metadata): number {
+  return (tokenizer.find(([key]) => key === "tokenizer.ggml.tokens")?.[1].value as readonly string[]).length;
+}
+
 /**
  * A byte-level BPE tokenizer, whatever the architecture: bytes, pairs of letters, two newlines in one, special tokens.
  * @param pre how it splits texts before it merges
  */
 export function byteLevelTokenizer(pre: string, { specials, bos, eos, addBos = false }: { readonly specials: readonly string[]; readonly bos: string; readonly eos: string; readonly addBos?: boolean }): Metadata {
-  const newlines = "\u010a\u010a";
-  return bytePairs(pre, [...pieces, newlines, ...specials], [...merges, ["\u010a", "\u010a"]], { first: pieces.length + 1, bos: spellingId(bos), eos: spellingId(eos), addBos });
-  function spellingId(special: string): number {
-    return pieces.length + 1 + specials.indexOf(special);
-  }
+  const newline = "\u010a";
+  const first = pieces.length + 1;
+  const id = (special: string): number => first + specials.indexOf(special);
+  return bytePairs(pre, [...pieces, newline + newline, ...specials], [...merges, [newline, newline]], { first, bos: id(bos), eos: id(eos), addBos });
 }
 
 function bytePairs(pre: string, tokens: readonly string[], pairs: readonly (readonly [string, string])[], special: { readonly first: number; readonly bos: number; readonly eos: number; readonly addBos: boolean }): Metadata {

@@ -71,7 +71,7 @@ const opening = "<|im_start|>user\n";
 const closing = "<|im_end|>\n<|im_start|>assistant\n";
 
 describe("a picture in the prompt", () => {
-  it.each<[family: string, size: readonly [number, number], detail: Detail, between: string]>([
+  it.each<[family: MmprojFamily, size: readonly [number, number], detail: Detail, between: string]>([
     ["mlp", [40, 30], "auto", "{16}"],
     ["gemma3", [40, 30], "auto", "\n\n<start_of_image>{4}<end_of_image>\n\n"],
     ["gemma3", [1200, 400], "high", "Here is the original image \n\n<start_of_image>{4}<end_of_image>\n\n and here are some crops to help you see better \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n"],
@@ -110,7 +110,7 @@ describe("a picture in the prompt", () => {
 });
 
 describe("a chat with another family", () => {
-  it.each(["gemma3", "idefics3", "linear", "onevision", "lfm2"])("answers about a picture, twice the same: %s", async (family) => {
+  it.each<MmprojFamily>(["gemma3", "idefics3", "linear", "onevision", "lfm2"])("answers about a picture, twice the same: %s", async (family) => {
     await using chat = await chatOf(family);
     const messages = [ask("What is this?", [await picture(100, 60)])];
     const first = await chat.stream({ messages, ...short }).result;
@@ -241,7 +241,7 @@ describe("rows on disk", () => {
   it("are read by the next run, told apart by model and detail, and written anew when damaged", async () => {
     const directory = path.join(folder, "store");
     const image = await picture(200, 50);
-    const encodes = async (family: string, detail: Detail): Promise<number> => {
+    const encodes = async (family: MmprojFamily, detail: Detail): Promise<number> => {
       await using chat = await chatOf(family, { embeddingStore: { directory } });
       await chat.stream({ messages: [ask("What?", [image], detail)], ...short }).result;
       return chat.encodes;
