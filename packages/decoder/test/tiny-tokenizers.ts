@@ -32,7 +32,9 @@ const count = (value: number): GgufValue => ({ type: "uint32", value });
 export type Metadata = readonly (readonly [string, GgufValue])[];
 
 export function vocabularySizeOf(tokenizer: Metadata): number {
-  return (tokenizer.find(([key]) => key === "tokenizer.ggml.tokens")?.[1].value as readonly string[]).length;
+  const tokens = tokenizer.find(([key]) => key === "tokenizer.ggml.tokens");
+  if (!tokens) throw new Error("vocabularySizeOf: a tokenizer without tokens");
+  return (tokens[1].value as readonly string[]).length;
 }
 
 /**
