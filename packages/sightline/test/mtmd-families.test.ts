@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadVisionChat, type VisionChat, type VisionChatOptions } from "../src/index.js";
-import { messagesOf, seededPairs, writeSeededPair, type ConversationName } from "./seeded-pairs.js";
+import { messagesOf, promptOf, seededPairs, writeSeededPair, type ConversationName } from "./seeded-pairs.js";
 
 // Reference: llama.cpp's mtmd, by tools/reference/chat/family-greedy.mjs. Log probabilities differ by up to 2.7e-3, since
 // llama.cpp looks GELU up in a table of float16. So two logits that are nearly equal may change places: ids are compared up
@@ -17,6 +17,8 @@ const mostLost = 1 / 3;
 interface Golden {
   readonly pair: string;
   readonly conversation: ConversationName;
+  /** As mtmd was given it. */
+  readonly prompt: string;
   readonly promptTokens: number;
   readonly imageTokens: number;
   readonly tokens: readonly number[];
@@ -51,6 +53,7 @@ describe("a seeded pair of each family, held against llama.cpp's mtmd", () => {
     await using chat = await chatOf(pair, "llama.cpp");
     let [all, compared] = [0, 0];
     for (const golden of goldens.filter((entry) => entry.pair === pair)) {
+      expect(promptOf(pair, golden.conversation).prompt).toBe(golden.prompt);
       const { steps, ...usage } = await ask(chat, golden);
       expect({ conversation: golden.conversation, ...usage }).toEqual({ conversation: golden.conversation, promptTokens: golden.promptTokens, imageTokens: golden.imageTokens });
       expect(steps).toHaveLength(golden.tokens.length);
