@@ -19,6 +19,7 @@ import { readSegments, type PromptModel, type Segment } from "./segments.js";
 import { Sequence } from "./sequence.js";
 import { Slots, type Slot } from "./slots.js";
 import { startGeneration, type GenerationHost } from "./start-generation.js";
+import { tokenizeTexts, type TextToTokenize } from "./tokenize-texts.js";
 import { Vocabulary, type SpecialToken } from "./vocabulary.js";
 
 /** What a loaded model is. */
@@ -214,6 +215,16 @@ export class Decoder implements AsyncDisposable {
   tokenize(text: string, options?: { readonly specials?: boolean; readonly addBos?: boolean }): Int32Array {
     this.#alive("tokenize");
     return this.parts.vocabulary.tokenize(text, options);
+  }
+
+  /**
+   * `int32[T]`: the ids of texts that stand one after another. A word may be spelled across a border, as in one text; special
+   * tokens are read only within texts that have `specials`.
+   * @throws DecoderError `bad-input`, `bad-option`, `disposed`
+   */
+  tokenizeTexts(texts: readonly TextToTokenize[], options?: { readonly addBos?: boolean }): Int32Array {
+    this.#alive("tokenizeTexts");
+    return tokenizeTexts(this.parts.vocabulary, texts, options);
   }
 
   /**
