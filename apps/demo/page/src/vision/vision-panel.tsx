@@ -1,0 +1,122 @@
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { heatmapOf, tagPicture } from "../api/siglip";
+import { draft } from "../chat/draft";
+import { hasSiglip, server } from "../chat/models-of-server";
+import { picturesOf, type Picture } from "../conversation/conversation";
+import { conversationNamed, history, openId } from "../conversation/history";
+import { useObservable } from "../observable";
+import { pictureData } from "../pictures/picture-bytes";
+import { StoredPicture } from "../pictures/stored-picture";
+import { settings } from "../settings/settings";
+import { IconButton } from "../shell/icon-button";
+import { toggleView } from "../shell/panels";
+import { HeatOverlay } from "./heat-overlay";
+import { lookAt, lookedAt } from "./looked-at";
+import { percent } from "./percent";
+import { TagList } from "./tag-list";
+import { useAnswer } from "./use-answer";
+
+/** What the vision tower makes of a picture: how well words fit it, and where. */
+export function VisionPanel({ overlay }: { overlay: boolean }): VNode {
+  const close = useRef<HTMLButtonElement>(null);
+  const able = useObservable(server, (state) => state.reach !== "ready" || hasSiglip(state));
+  const pictures = usePictures();
+  const chosen = useObservable(lookedAt);
+  const picture = pictures.find(({ id }) => id === chosen) ?? pictures.at(-1);
+  useEffect(() => {
+    if (overlay) close.current?.focus();
+  }, [overlay]);
+  return (
+    <aside class="vision" aria-label="SigLIP's view">
+      <header class="vision-head">
+        <h2>SigLIP’s view</h2>
+        <IconButton icon="close" label="Close SigLIP's view" buttonRef={close} onClick={() => toggleView(false)} />
+      </header>
+      {!able && <p class="hint">This server has no SigLIP model, so there is nothing to show here.</p>}
+      {able && !picture && <p class="hint">Add a picture, and see how well words fit it and where in it they are found.</p>}
+      {able && picture && (
+        <>
+          {pictures.length > 1 && <PictureChoice pictures={pictures} chosen={picture.id} />}
+          <PictureView key={picture.id} picture={picture} />
+        </>
+      )}
+    </aside>
+  );
+}
+
+/** Those of the open conversation, and then those of the question that is being written. */
+function usePictures(): readonly Picture[] {
+  useObservable(history);
+  const conversation = conversationNamed(useObservable(openId));
+  const drafted = useObservable(draft, (now) => now.pictures);
+  return [...picturesOf(conversation?.messages ?? []), ...drafted];
+}
+
+function PictureChoice({ pictures, chosen }: { pictures: readonly Picture[]; chosen: string }): VNode {
+  return (
+    <ul class="picture-choice" aria-label="Pictures of this conversation">
+      {pictures.map((picture, index) => (
+        <li key={picture.id}>
+          <button type="button" aria-pressed={picture.id === chosen} aria-label={`Picture ${index + 1}: ${picture.name}`} onClick={() => lookAt(picture.id)}>
+            <StoredPicture picture={picture} alt="" />
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function PictureView({ picture }: { picture: Picture }): VNode {
+  const labels = useObservable(settings, (now) => now.labels);
+  const [word, setWord] = useState<string>();
+  const tags = useAnswer(labels.length > 0 ? labels.join("\n") : undefined, async (signal) => tagPicture(await bytesOf(picture.id), labels, signal));
+  const heat = useAnswer(word, async (signal) => heatmapOf(await bytesOf(picture.id), word ?? "", signal));
+  const shown = heat.asked.state === "known" && word !== undefined ? heat.asked.value : undefined;
+  return (
+    <>
+      <figure class="viewed">
+        <div class="viewed-picture" data-waiting={heat.asked.state === "waiting"}>
+          <StoredPicture picture={picture} alt={picture.name} />
+          {shown && <HeatOverlay grid={shown.grid} label={`Where “${word}” is found: ${placeOf(shown.grid)}`} />}
+        </div>
+        <figcaption aria-live="polite">
+          {word === undefined ? (
+            "Choose a word to see where it is."
+          ) : heat.asked.state === "failed" ? (
+            <span role="alert">
+              {heat.asked.problem}{" "}
+              <button type="button" class="text-button" onClick={heat.again}>
+                Try again
+              </button>
+            </span>
+          ) : shown ? (
+            <>
+              <b>{word}</b>, {percent(shown.probability)}. {shown.probability < unlikely ? "It is hardly there: the warmest place is only the least unlike it." : `Warmest in the ${placeOf(shown.grid)}.`}
+            </>
+          ) : (
+            `Looking for “${word}”…`
+          )}
+        </figcaption>
+      </figure>
+      <TagList labels={labels} asked={tags.asked} onAgain={tags.again} word={word} onWord={(next) => setWord(next === word ? undefined : next)} />
+    </>
+  );
+}
+
+const unlikely = 0.1;
+
+async function bytesOf(id: string): Promise<string> {
+  const data = await pictureData(id);
+  if (data === undefined) throw new Error("This picture is no longer in this browser.");
+  return data;
+}
+
+/** Where the greatest value lies, in words. */
+function placeOf({ rows, columns, values }: { rows: number; columns: number; values: readonly number[] }): string {
+  const at = values.indexOf(Math.max(...values));
+  const third = (place: number, count: number): number => Math.min(2, Math.floor(((place + 0.5) / count) * 3));
+  const vertical = ["upper", "middle", "lower"][third(Math.floor(at / columns), rows)] ?? "";
+  const horizontal = ["left", "centre", "right"][third(at % columns, columns)] ?? "";
+  return vertical === "middle" && horizontal === "centre" ? "middle" : `${vertical} ${horizontal}`;
+}
