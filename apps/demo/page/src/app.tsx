@@ -14,13 +14,17 @@ import { SettingsDialog } from "./settings/settings-dialog";
 import { NoticeLine } from "./shell/notice-line";
 import { tell } from "./shell/notices";
 import { closeOverlays, panels, roomy, useMedia, wide } from "./shell/panels";
+import { usePicturesInSight } from "./vision/pictures-in-sight";
 import { VisionPanel } from "./vision/vision-panel";
 
 export function App(): VNode {
   const { read } = useObservable(history);
   const id = useObservable(openId);
   const conversation = conversationNamed(id);
-  const { list, view } = useObservable(panels);
+  const pictures = usePicturesInSight();
+  const { list, view: viewWanted } = useObservable(panels);
+  // Without a picture there is nothing to see.
+  const view = viewWanted && pictures.length > 0;
   const [settingsOpen, setSettingsOpen] = useState(false);
   const listOver = !useMedia(roomy) && list;
   const viewOver = !useMedia(wide) && view;
@@ -51,12 +55,12 @@ export function App(): VNode {
         {list && <Sidebar overlay={listOver} onSettings={() => setSettingsOpen(true)} />}
         {covered && <div class="scrim" onClick={closeOverlays} />}
         <main inert={covered}>
-          <Header conversation={conversation} />
+          <Header conversation={conversation} list={list} view={pictures.length > 0 ? view : undefined} />
           <ServerBanner />
           {conversation ? <ConversationView conversation={conversation} /> : id !== undefined && read ? <Missing /> : id === undefined ? <EmptyState /> : <div class="log-frame" />}
           <Composer />
         </main>
-        {view && <VisionPanel overlay={viewOver} />}
+        {view && <VisionPanel pictures={pictures} overlay={viewOver} />}
       </div>
       <NoticeLine />
       <DropTarget onFiles={files} onNothing={nothing} />

@@ -4,13 +4,18 @@ import { ModelPicker } from "./chat/model-picker";
 import type { Conversation } from "./conversation/conversation";
 import { ConversationMenu } from "./list/conversation-menu";
 import { RenameField } from "./list/rename-field";
-import { useObservable } from "./observable";
 import { IconButton } from "./shell/icon-button";
-import { panels, toggleList, toggleView } from "./shell/panels";
+import { toggleList, toggleView } from "./shell/panels";
+
+interface HeaderProps {
+  readonly conversation: Conversation | undefined;
+  /** Whether the list and SigLIP's view are open; the view is undefined while there is nothing to see. */
+  readonly list: boolean;
+  readonly view: boolean | undefined;
+}
 
 /** The open conversation's name and what can be done with it, the model, and the way to the list and SigLIP's view. */
-export function Header({ conversation }: { conversation: Conversation | undefined }): VNode {
-  const { list, view } = useObservable(panels);
+export function Header({ conversation, list, view }: HeaderProps): VNode {
   const [renaming, setRenaming] = useState(false);
   useEffect(() => setRenaming(false), [conversation?.id]);
   return (
@@ -20,7 +25,7 @@ export function Header({ conversation }: { conversation: Conversation | undefine
       {conversation && !renaming && <ConversationMenu conversation={conversation} onRename={() => setRenaming(true)} />}
       <span class="spring" />
       <ModelPicker />
-      <IconButton icon="eye" label="SigLIP's view" expanded={view} onClick={() => toggleView()} />
+      {view !== undefined && <IconButton icon="eye" label="SigLIP's view" expanded={view} onClick={() => toggleView(!view)} />}
     </header>
   );
 }

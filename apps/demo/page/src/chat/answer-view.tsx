@@ -45,15 +45,17 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
       {answer.state === "stopped" && <p class="aside">{text === "" ? "Stopped before the first word." : "Stopped here."}</p>}
       {answer.state === "cut" && <p class="aside">Cut at the length that the settings allow.</p>}
       {answer.state === "complete" && text === "" && <p class="aside">The model said nothing.</p>}
-      <footer class="answer-foot">
-        <p class="figures">{timingLine(answer)}</p>
-        {text !== "" && <CopyButton text={text} />}
-        {last && answer.state !== "failed" && (
-          <button type="button" class="quiet-button" onClick={again}>
-            <Icon name="again" /> Answer again
-          </button>
-        )}
-      </footer>
+      {(answer.state !== "failed" || text !== "") && (
+        <footer class="answer-foot">
+          <p class="figures">{timingLine(answer)}</p>
+          {text !== "" && <CopyButton text={text} />}
+          {last && answer.state !== "failed" && (
+            <button type="button" class="quiet-button" onClick={again}>
+              <Icon name="again" /> Answer again
+            </button>
+          )}
+        </footer>
+      )}
     </article>
   );
 }

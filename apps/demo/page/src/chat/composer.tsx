@@ -26,7 +26,10 @@ export function Composer(): VNode {
   const empty = text.trim() === "" && pictures.length === 0;
 
   useEffect(() => grow(field.current), [text]);
-  useEffect(() => field.current?.focus({ preventScroll: true }), [conversation]);
+  // On a phone the focus would bring the keyboard up over what there is to see.
+  useEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus({ preventScroll: true });
+  }, [conversation]);
 
   const send = (): void => {
     if (busy || empty || preparing > 0 || !ready) return;

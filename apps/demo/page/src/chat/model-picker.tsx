@@ -1,19 +1,18 @@
 import type { VNode } from "preact";
-import { useId } from "preact/hooks";
 import type { Model, PullProgress } from "../api/models";
 import { useObservable } from "../observable";
 import { settings } from "../settings/settings";
 import { Icon } from "../shell/icon";
 import { IconButton } from "../shell/icon-button";
 import { Popover } from "../shell/popover";
-import { askForModels, cancelDownload, chatModels, chooseModel, modelInUse, server } from "./models-of-server";
+import { cancelDownload, chatModels, chooseModel, modelInUse, server } from "./models-of-server";
 
 /** Which model answers. One that the server does not have yet is downloaded when it is chosen. */
 export function ModelPicker(): VNode {
   const state = useObservable(server);
   const chosen = useObservable(settings, ({ model }) => model);
   const inUse = modelInUse(state, chosen);
-  const name = inUse?.id ?? "No model";
+  const name = inUse ? parted(inUse.id)[1] : "No model";
   const pulling = state.pulls.size > 0;
   return (
     <Popover
@@ -27,49 +26,61 @@ export function ModelPicker(): VNode {
         </>
       }
     >
-      {() => <ModelList inUse={inUse} />}
+      {(close) => <ModelList inUse={inUse} onChosen={close} />}
     </Popover>
   );
 }
 
-function ModelList({ inUse }: { inUse: Model | undefined }): VNode {
+function ModelList({ inUse, onChosen }: { inUse: Model | undefined; onChosen: () => void }): VNode {
   const state = useObservable(server);
-  const group = useId();
   const models = chatModels(state);
+  const choose = (model: Model): void => {
+    void chooseModel(model);
+    if (model.status === "loaded") onChosen();
+  };
   return (
-    <fieldset class="models">
-      <legend>Who answers</legend>
-      {models.length === 0 && <p class="hint">None that chats.</p>}
-      {models.map((model) => {
-        const pull = state.pulls.get(model.id);
-        const failure = state.pullFailures.get(model.id);
-        return (
-          <div class="model" key={model.id}>
-            <label>
-              <input type="radio" name={group} checked={model.id === inUse?.id} disabled={pull !== undefined} onChange={() => void chooseModel(model)} />
-              <span class="model-name">{model.id}</span>
-              <span class="model-status">{pull ? "downloading" : statusText[model.status]}</span>
-            </label>
-            {pull && <DownloadProgress model={model.id} progress={pull} />}
-            {failure && (
-              <p class="model-failure" role="alert">
-                {failure}{" "}
-                <button type="button" class="text-button" onClick={() => void chooseModel(model)}>
-                  Try again
-                </button>
-              </p>
-            )}
-          </div>
-        );
-      })}
-      <button type="button" class="text-button" onClick={() => void askForModels()}>
-        Look again
-      </button>
-    </fieldset>
+    <section class="models" aria-label="Models">
+      <h2>Who answers</h2>
+      {models.length === 0 && <p class="hint">The server has no model that chats.</p>}
+      <ul>
+        {models.map((model) => {
+          const pull = state.pulls.get(model.id);
+          const failure = state.pullFailures.get(model.id);
+          const [owner, name] = parted(model.id);
+          return (
+            <li key={model.id}>
+              <button type="button" class="model" aria-pressed={model.id === inUse?.id} disabled={pull !== undefined} onClick={() => choose(model)}>
+                <span class="model-name">
+                  {name}
+                  {owner && <small>{owner}</small>}
+                </span>
+                <span class="model-status">{pull ? statusText.downloading : statusText[model.status]}</span>
+                {model.id === inUse?.id && <Icon name="check" />}
+              </button>
+              {pull && <DownloadProgress model={model.id} progress={pull} />}
+              {failure && (
+                <p class="model-failure" role="alert">
+                  {failure}{" "}
+                  <button type="button" class="text-button" onClick={() => choose(model)}>
+                    Try again
+                  </button>
+                </p>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </section>
   );
 }
 
-const statusText: Readonly<Record<Model["status"], string>> = { loaded: "ready", available: "fetched when chosen", downloading: "downloading" };
+/** "owner/name" in its two parts. */
+function parted(id: string): readonly [owner: string | undefined, name: string] {
+  const slash = id.lastIndexOf("/");
+  return slash === -1 ? [undefined, id] : [id.slice(0, slash), id.slice(slash + 1)];
+}
+
+const statusText: Readonly<Record<Model["status"], string>> = { loaded: "ready", available: "loads when chosen", downloading: "on its way" };
 
 function DownloadProgress({ model, progress: { loaded, total } }: { model: string; progress: PullProgress }): VNode {
   const share = total === undefined ? undefined : Math.min(1, loaded / total);

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { history, open, openId } from "../conversation/history";
 import { searchConversations } from "../conversation/search-conversations";
 import { useObservable } from "../observable";
+import { ThemeToggle } from "../settings/theme-toggle";
 import { Icon, Mark } from "../shell/icon";
 import { IconButton } from "../shell/icon-button";
 import { closeOverlays } from "../shell/panels";
@@ -69,6 +70,7 @@ export function Sidebar({ overlay, onSettings }: SidebarProps): VNode {
         <button type="button" class="foot-button" onClick={onSettings}>
           <Icon name="settings" /> Settings
         </button>
+        <ThemeToggle />
       </footer>
     </nav>
   );

@@ -8,7 +8,8 @@ import { Marked } from "marked";
 export function renderMarkdown(text: string): string {
   return purifier().sanitize(marked.parse(text, { async: false }), {
     ALLOWED_TAGS: ["p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "a", "table", "thead", "tbody", "tr", "th", "td"],
-    ALLOWED_ATTR: ["href", "target", "rel", "start", "align"],
+    ALLOWED_ATTR: ["href", "start", "align"],
+    ADD_URI_SAFE_ATTR: ["start", "align"],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,

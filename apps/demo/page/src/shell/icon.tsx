@@ -7,6 +7,8 @@ const paths = {
   camera: "M3 7h3l1.4-2h5.2L14 7h3v8.5H3zM10 13.2a2.4 2.4 0 1 0 0-4.8 2.4 2.4 0 0 0 0 4.8z",
   send: "M10 16V4.5M5 9l5-5 5 5",
   stop: "M6 6h8v8H6z",
+  sun: "M10 13.2a3.2 3.2 0 1 0 0-6.4 3.2 3.2 0 0 0 0 6.4zM10 2.8v1.6M10 15.6v1.6M2.8 10h1.6M15.6 10h1.6M4.9 4.9L6 6M14 14l1.1 1.1M4.9 15.1L6 14M14 6l1.1-1.1",
+  moon: "M16 11.8A6.6 6.6 0 0 1 8.2 4a6.6 6.6 0 1 0 7.8 7.8z",
   close: "M5.5 5.5l9 9M14.5 5.5l-9 9",
   menu: "M3.5 6h13M3.5 10h13M3.5 14h8",
   more: "M5 10h.01M10 10h.01M15 10h.01",
@@ -28,7 +30,7 @@ export type IconName = keyof typeof paths;
 
 export function Icon({ name }: { name: IconName }): VNode {
   return (
-    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+    <svg class={`icon icon-${name}`} viewBox="0 0 20 20" aria-hidden="true" focusable="false">
       <path d={paths[name]} />
     </svg>
   );

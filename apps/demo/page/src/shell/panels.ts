@@ -18,7 +18,7 @@ export function toggleList(): void {
   panels.update(({ list, view }) => ({ list: !list, view: view && matchMedia(roomy).matches }));
 }
 
-export function toggleView(open = !panels.get().view): void {
+export function toggleView(open: boolean): void {
   panels.update(({ list }) => ({ list: list && matchMedia(roomy).matches, view: open }));
   if (matchMedia(wide).matches) localStorage.setItem(key, open ? "open" : "closed");
 }

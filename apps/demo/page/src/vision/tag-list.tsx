@@ -77,7 +77,7 @@ function LabelField({ labels }: { labels: readonly string[] }): VNode {
       <input
         type="text"
         aria-label="Words to look for"
-        placeholder="Words to look for, with commas"
+        placeholder="Add words: cat, dog"
         value={typed}
         onInput={(event) => {
           const { value } = event.currentTarget;

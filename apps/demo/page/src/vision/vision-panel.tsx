@@ -1,10 +1,8 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { heatmapOf, tagPicture } from "../api/siglip";
-import { draft } from "../chat/draft";
 import { hasSiglip, server } from "../chat/models-of-server";
-import { picturesOf, type Picture } from "../conversation/conversation";
-import { conversationNamed, history, openId } from "../conversation/history";
+import type { Picture } from "../conversation/conversation";
 import { useObservable } from "../observable";
 import { pictureData } from "../pictures/picture-bytes";
 import { StoredPicture } from "../pictures/stored-picture";
@@ -17,11 +15,17 @@ import { percent } from "./percent";
 import { TagList } from "./tag-list";
 import { useAnswer } from "./use-answer";
 
+interface VisionPanelProps {
+  /** At least one. */
+  readonly pictures: readonly Picture[];
+  /** Lies over the page, and closes again. */
+  readonly overlay: boolean;
+}
+
 /** What the vision tower makes of a picture: how well words fit it, and where. */
-export function VisionPanel({ overlay }: { overlay: boolean }): VNode {
+export function VisionPanel({ pictures, overlay }: VisionPanelProps): VNode {
   const close = useRef<HTMLButtonElement>(null);
   const able = useObservable(server, (state) => state.reach !== "ready" || hasSiglip(state));
-  const pictures = usePictures();
   const chosen = useObservable(lookedAt);
   const picture = pictures.find(({ id }) => id === chosen) ?? pictures.at(-1);
   useEffect(() => {
@@ -34,7 +38,6 @@ export function VisionPanel({ overlay }: { overlay: boolean }): VNode {
         <IconButton icon="close" label="Close SigLIP's view" buttonRef={close} onClick={() => toggleView(false)} />
       </header>
       {!able && <p class="hint">This server has no SigLIP model, so there is nothing to show here.</p>}
-      {able && !picture && <p class="hint">Add a picture, and see how well words fit it and where in it they are found.</p>}
       {able && picture && (
         <>
           {pictures.length > 1 && <PictureChoice pictures={pictures} chosen={picture.id} />}
@@ -43,14 +46,6 @@ export function VisionPanel({ overlay }: { overlay: boolean }): VNode {
       )}
     </aside>
   );
-}
-
-/** Those of the open conversation, and then those of the question that is being written. */
-function usePictures(): readonly Picture[] {
-  useObservable(history);
-  const conversation = conversationNamed(useObservable(openId));
-  const drafted = useObservable(draft, (now) => now.pictures);
-  return [...picturesOf(conversation?.messages ?? []), ...drafted];
 }
 
 function PictureChoice({ pictures, chosen }: { pictures: readonly Picture[]; chosen: string }): VNode {
