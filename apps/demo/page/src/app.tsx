@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { Composer } from "./chat/composer";
 import { ConversationView } from "./chat/conversation-view";
 import { addFiles } from "./chat/draft";
@@ -35,7 +35,8 @@ export function App(): VNode {
   useEffect(() => {
     document.title = conversation ? `${conversation.title} · Sightline` : "Sightline";
   }, [conversation?.title]);
-  useEffect(() => {
+  // Before the panel that opens takes the focus.
+  useLayoutEffect(() => {
     if (!covered) return undefined;
     const before = document.activeElement;
     const escape = (event: KeyboardEvent): void => void (event.key === "Escape" && closeOverlays());
