@@ -3,10 +3,12 @@ import { App } from "./app";
 import { askForModels } from "./chat/models-of-server";
 import { followAddress, readHistory } from "./conversation/history";
 import { followTheme } from "./settings/theme";
+import { followRoom } from "./shell/panels";
 import "./styles/index.css";
 
 followTheme();
 followAddress();
+followRoom();
 void readHistory();
 void askForModels();
 

@@ -119,13 +119,14 @@ export class DemoPage {
 
   /**
    * What axe finds wrong with the page as it is, at a desk and on a phone, light and dark, a line each; a picture of each is
-   * kept.
+   * kept. `onPhone` opens what the phone has no room for.
    */
-  async audit(state: string): Promise<string[]> {
+  async audit(state: string, onPhone: () => Promise<void> = async () => {}): Promise<string[]> {
     const found: string[] = [];
     for (const { name, width, height, colorScheme, rules } of looks) {
       await this.page.setViewportSize({ width, height });
       await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      if (name === "phone-dark") await onPhone();
       await this.page.screenshot({ path: path.join(screenshots, `${state}-${name}.png`) });
       const violations = await this.violations(rules);
       found.push(...violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${state}, ${name}: ${id}: ${help}: ${JSON.stringify(target)} ${failureSummary ?? ""}`)));

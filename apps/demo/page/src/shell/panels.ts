@@ -12,7 +12,14 @@ export interface Panels {
   readonly view: boolean;
 }
 
-export const panels: Observable<Panels> = observable<Panels>({ list: matchMedia(roomy).matches, view: matchMedia(wide).matches && localStorage.getItem(key) !== "closed" });
+const viewWanted = (): boolean => matchMedia(wide).matches && localStorage.getItem(key) !== "closed";
+
+export const panels: Observable<Panels> = observable<Panels>({ list: matchMedia(roomy).matches, view: viewWanted() });
+
+/** Where room is lost nothing is laid over the page, and where there is room again both come back. */
+export function followRoom(): void {
+  for (const query of [roomy, wide]) matchMedia(query).addEventListener("change", () => panels.set({ list: matchMedia(roomy).matches, view: viewWanted() }));
+}
 
 export function toggleList(): void {
   panels.update(({ list, view }) => ({ list: !list, view: view && matchMedia(roomy).matches }));

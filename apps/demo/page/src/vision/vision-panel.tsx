@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { heatmapOf, tagPicture } from "../api/siglip";
 import { hasSiglip, server } from "../chat/models-of-server";
 import type { Picture } from "../conversation/conversation";
@@ -10,7 +10,7 @@ import { settings } from "../settings/settings";
 import { IconButton } from "../shell/icon-button";
 import { toggleView } from "../shell/panels";
 import { HeatOverlay } from "./heat-overlay";
-import { lookAt, lookedAt } from "./looked-at";
+import { lookAt, lookedAt, lookedFor } from "./looked-at";
 import { percent } from "./percent";
 import { TagList } from "./tag-list";
 import { useAnswer } from "./use-answer";
@@ -64,7 +64,8 @@ function PictureChoice({ pictures, chosen }: { pictures: readonly Picture[]; cho
 
 function PictureView({ picture }: { picture: Picture }): VNode {
   const labels = useObservable(settings, (now) => now.labels);
-  const [word, setWord] = useState<string>();
+  const lookedForNow = useObservable(lookedFor);
+  const word = lookedForNow !== undefined && labels.includes(lookedForNow) ? lookedForNow : undefined;
   const tags = useAnswer(labels.length > 0 ? labels.join("\n") : undefined, async (signal) => tagPicture(await bytesOf(picture.id), labels, signal));
   const heat = useAnswer(word, async (signal) => heatmapOf(await bytesOf(picture.id), word ?? "", signal));
   const shown = heat.asked.state === "known" && word !== undefined ? heat.asked.value : undefined;
@@ -94,7 +95,7 @@ function PictureView({ picture }: { picture: Picture }): VNode {
           )}
         </figcaption>
       </figure>
-      <TagList labels={labels} asked={tags.asked} onAgain={tags.again} word={word} onWord={(next) => setWord(next === word ? undefined : next)} />
+      <TagList labels={labels} asked={tags.asked} onAgain={tags.again} word={word} onWord={(next) => lookedFor.set(next === word ? undefined : next)} />
     </>
   );
 }
