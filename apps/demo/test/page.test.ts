@@ -9,13 +9,16 @@ import { startDemo, type DemoServer } from "./browser/demo-server";
 
 const application = fileURLToPath(new URL("..", import.meta.url));
 
+/** The same files under two names: the second is loaded when it is chosen. */
+const twoModels = ["--model", "mini", "--model", "twin=mini"];
+
 describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => {
   let server: DemoServer;
   let demo: DemoPage;
 
   beforeAll(async () => {
     await build({ configFile: path.join(application, "vite.config.ts"), logLevel: "warn" });
-    server = await startDemo("--port", "0");
+    server = await startDemo("--port", "0", ...twoModels);
     demo = await DemoPage.open(server.url);
   });
 
@@ -167,6 +170,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.button("Answer again").click();
     await expect.poll(() => demo.answer(0)).toBe("I see an airplane, a hamburger and a sailboat.");
     expect(await demo.answers.count()).toBe(1);
+    expect(await demo.focused()).toBe("Your question");
   });
 
   it("keeps conversations with their pictures over a reload, and goes back and forth between them", async () => {
@@ -204,6 +208,10 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await expect.poll(() => demo.page.locator(".question-text").allTextContents()).toEqual(["What do you see?"]);
     expect(await demo.answer(0)).toBe("I see a sunflower and a deer.");
     expect(await demo.answers.count()).toBe(1);
+    expect(await demo.focused()).toBe("Your question");
+    await demo.button("Edit").click();
+    await editor.press("Escape");
+    expect(await demo.focused()).toBe("Edit");
   });
 
   it("copies an answer", async () => {
@@ -229,6 +237,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await name.fill("Crabs on grey");
     await name.press("Enter");
     await demo.page.getByRole("heading", { name: "Crabs on grey" }).waitFor();
+    expect(await demo.focused()).toBe("Options of Crabs on grey");
 
     const exported = async (kind: string): Promise<{ name: string; text: string }> => {
       await options.click();
@@ -337,25 +346,35 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.button("Done").click();
   });
 
-  it("lists the models", async () => {
+  it("lists the models, and loads the one that is chosen", async () => {
     await fresh();
     await demo.button(/^Model: mini/).click();
     expect(await demo.button(/^mini/).getAttribute("aria-pressed")).toBe("true");
+    expect(await demo.button(/^twin/).textContent()).toBe("twinnot loaded yet");
     expect(await demo.audit("models")).toEqual([]);
+    await demo.button(/^twin/).click();
+    await demo.button("Model: twin").waitFor();
+    await demo.choose("crabs.png");
+    expect(await demo.ask("What do you see?")).toBe("I see two crabs.");
+    expect(await demo.page.locator(".figures").textContent()).toMatch(/^twin · /);
+    // It is remembered.
+    await demo.page.reload();
+    await demo.button("Model: twin").click();
+    await demo.button(/^mini/).click();
+    await demo.button("Model: mini").waitFor();
   });
 
   it("works by keyboard alone", async () => {
     await fresh();
     const { page } = demo;
-    const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim() ?? "");
     expect(await page.evaluate(() => document.querySelector("a, button, input, textarea, [tabindex]")?.textContent)).toBe("Skip to the question");
     await page.locator(".skip").focus();
     await page.keyboard.press("Enter");
-    expect(await focused()).toBe("Your question");
-    for (let presses = 0; presses < 40 && (await focused()) !== "What do you see?"; presses++) await page.keyboard.press("Shift+Tab");
+    expect(await demo.focused()).toBe("Your question");
+    for (let presses = 0; presses < 40 && (await demo.focused()) !== "What do you see?"; presses++) await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
     expect(await demo.answer(0)).toBe("I see an airplane, a hamburger and a sailboat.");
-    await expect.poll(focused).toBe("Your question");
+    await expect.poll(() => demo.focused()).toBe("Your question");
     await page.keyboard.type("Is there a sailboat?");
     await page.keyboard.press("Enter");
     expect(await demo.answer(1)).toMatch(/^Yes/);
@@ -369,7 +388,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.page.locator("main").getAttribute("inert")).not.toBeNull();
     await demo.page.keyboard.press("Escape");
     expect(await demo.page.getByRole("navigation", { name: "Conversations" }).count()).toBe(0);
-    expect(await demo.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Conversations");
+    expect(await demo.focused()).toBe("Conversations");
     expect(await demo.audit("list", () => demo.button("Conversations").click())).toEqual([]);
   });
 
@@ -382,7 +401,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.question.fill("Is there a crab?");
     expect(await demo.button("Send").isDisabled()).toBe(true);
     expect(await demo.audit("unreachable")).toEqual([]);
-    server = await startDemo("--port", new URL(server.url).port);
+    server = await startDemo("--port", new URL(server.url).port, ...twoModels);
     await expect.poll(() => demo.page.getByText("Start it again with npm start").count(), { timeout: 10_000 }).toBe(0);
     await demo.button("Try again").first().click();
     await expect.poll(() => demo.answer(0)).toBe("I see two crabs.");

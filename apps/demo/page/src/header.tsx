@@ -4,6 +4,7 @@ import { ModelPicker } from "./chat/model-picker";
 import type { Conversation } from "./conversation/conversation";
 import { ConversationMenu } from "./list/conversation-menu";
 import { RenameField } from "./list/rename-field";
+import { useReturnedFocus } from "./shell/focus";
 import { IconButton } from "./shell/icon-button";
 import { toggleList, toggleView } from "./shell/panels";
 
@@ -17,9 +18,10 @@ interface HeaderProps {
 /** The open conversation's name and what can be done with it, the model, and the way to the list and SigLIP's view. */
 export function Header({ conversation, list, view }: HeaderProps): VNode {
   const [renaming, setRenaming] = useState(false);
+  const place = useReturnedFocus(renaming);
   useEffect(() => setRenaming(false), [conversation?.id]);
   return (
-    <header class="header">
+    <header ref={place} class="header">
       <IconButton icon="menu" label="Conversations" expanded={list} onClick={toggleList} />
       {conversation && renaming ? <RenameField conversation={conversation} onDone={() => setRenaming(false)} /> : <h1>{conversation?.title ?? "New conversation"}</h1>}
       {conversation && !renaming && <ConversationMenu conversation={conversation} onRename={() => setRenaming(true)} />}

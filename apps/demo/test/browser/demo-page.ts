@@ -82,6 +82,11 @@ export class DemoPage {
     return this.page.getByRole("button", typeof name === "string" ? { name, exact: true } : { name });
   }
 
+  /** The name of what has the focus. */
+  focused(): Promise<string> {
+    return this.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim() ?? "");
+  }
+
   /** Asks, and gives the answer once it is whole. */
   async ask(text: string): Promise<string> {
     const before = await this.answers.count();

@@ -4,6 +4,7 @@ import type { Answer } from "../conversation/conversation";
 import { renderMarkdown } from "../markdown/render-markdown";
 import { useObservable } from "../observable";
 import { Icon } from "../shell/icon";
+import { focusQuestion } from "../shell/focus";
 import { tellFailure } from "../shell/notices";
 import { answerAgain, writing } from "./replies";
 import { timingLine } from "./timing-line";
@@ -20,7 +21,10 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
   const growing = useObservable(writing, (now) => now.get(answer.id));
   const text = growing ?? answer.text;
   const html = useMemo(() => renderMarkdown(text), [text]);
-  const again = (): void => void answerAgain(conversation, answer.id).catch(tellFailure);
+  const again = (): void => {
+    focusQuestion();
+    answerAgain(conversation, answer.id).catch(tellFailure);
+  };
   if (growing !== undefined || answer.state === "writing") {
     return (
       <article class="answer writing" aria-label="Answer">

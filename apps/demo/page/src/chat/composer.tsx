@@ -5,6 +5,7 @@ import { openId } from "../conversation/history";
 import { useObservable } from "../observable";
 import { CameraDialog } from "../pictures/camera-dialog";
 import { IconButton } from "../shell/icon-button";
+import { focusQuestion } from "../shell/focus";
 import { tellFailure } from "../shell/notices";
 import { addFiles, draft, emptyDraft, removePicture } from "./draft";
 import { PictureTray } from "./picture-tray";
@@ -26,18 +27,20 @@ export function Composer(): VNode {
   const empty = text.trim() === "" && pictures.length === 0;
 
   useEffect(() => grow(field.current), [text]);
-  // On a phone the focus would bring the keyboard up over what there is to see.
-  useEffect(() => {
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus({ preventScroll: true });
-  }, [conversation]);
+  useEffect(focusQuestion, [conversation]);
 
   const send = (): void => {
     if (busy || empty || preparing > 0 || !ready) return;
     draft.set(emptyDraft);
+    focusQuestion();
     ask(text, pictures).catch(tellFailure);
   };
+  const stop = (): void => {
+    if (conversation) stopAnswer(conversation);
+    focusQuestion();
+  };
   const keys = (event: KeyboardEvent): void => {
-    if (event.key === "Escape" && busy && conversation) stopAnswer(conversation);
+    if (event.key === "Escape" && busy) stop();
     // While an input method composes, Enter takes its suggestion.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -46,7 +49,11 @@ export function Composer(): VNode {
   const take = (input: HTMLInputElement | null): void => {
     void addFiles([...(input?.files ?? [])]);
     if (input) input.value = "";
-    field.current?.focus();
+    focusQuestion();
+  };
+  const takeOut = (id: string): void => {
+    removePicture(id);
+    focusQuestion();
   };
   const photograph = (): void => (matchMedia("(pointer: coarse)").matches ? phone.current?.click() : setCamera(true));
 
@@ -59,7 +66,7 @@ export function Composer(): VNode {
         send();
       }}
     >
-      <PictureTray pictures={pictures} preparing={preparing} onRemove={removePicture} />
+      <PictureTray pictures={pictures} preparing={preparing} onRemove={takeOut} />
       {problem && (
         <p class="composer-problem" role="alert">
           {problem}
@@ -79,7 +86,7 @@ export function Composer(): VNode {
           onKeyDown={keys}
         />
         {busy && conversation ? (
-          <IconButton icon="stop" label="Stop" class="send" onClick={() => stopAnswer(conversation)} />
+          <IconButton icon="stop" label="Stop" class="send" onClick={stop} />
         ) : (
           <IconButton icon="send" label="Send" class="send" type="submit" disabled={empty || preparing > 0 || !ready} />
         )}

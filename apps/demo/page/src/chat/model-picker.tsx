@@ -80,14 +80,14 @@ function parted(id: string): readonly [owner: string | undefined, name: string] 
   return slash === -1 ? [undefined, id] : [id.slice(0, slash), id.slice(slash + 1)];
 }
 
-const statusText: Readonly<Record<Model["status"], string>> = { loaded: "ready", available: "loads when chosen", downloading: "on its way" };
+const statusText: Readonly<Record<Model["status"], string>> = { loaded: "ready", available: "not loaded yet", downloading: "on its way" };
 
 function DownloadProgress({ model, progress: { loaded, total } }: { model: string; progress: PullProgress }): VNode {
   const share = total === undefined ? undefined : Math.min(1, loaded / total);
   return (
     <div class="download">
       <progress aria-label={`Downloading ${model}`} {...(share === undefined ? {} : { value: share })} max={1} />
-      <span>{total === undefined ? megabytes(loaded) : `${megabytes(loaded)} of ${megabytes(total)}`}</span>
+      <span>{loaded === 0 ? "loading" : total === undefined ? megabytes(loaded) : `${megabytes(loaded)} of ${megabytes(total)}`}</span>
       <IconButton icon="close" label={`Cancel downloading ${model}`} onClick={() => cancelDownload(model)} />
     </div>
   );

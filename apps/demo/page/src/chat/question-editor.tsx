@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Question } from "../conversation/conversation";
+import { focusQuestion } from "../shell/focus";
 import { tellFailure } from "../shell/notices";
 import { PictureTray } from "./picture-tray";
 import { askAnew } from "./replies";
@@ -24,6 +25,7 @@ export function QuestionEditor({ question, conversation, onDone }: QuestionEdito
   const send = (): void => {
     if (empty) return;
     onDone();
+    focusQuestion();
     askAnew(conversation, question.id, text, pictures).catch(tellFailure);
   };
   const keys = (event: KeyboardEvent): void => {

@@ -5,6 +5,7 @@ import { useObservable } from "../observable";
 import { StoredPicture } from "../pictures/stored-picture";
 import { Icon } from "../shell/icon";
 import { lookAt, lookedAt } from "../vision/looked-at";
+import { useReturnedFocus } from "../shell/focus";
 import { toggleView } from "../shell/panels";
 import { QuestionEditor } from "./question-editor";
 
@@ -16,11 +17,12 @@ interface QuestionViewProps {
 /** A question with its pictures. A picture can be chosen for SigLIP's view, the question edited and asked again. */
 export function QuestionView({ question, conversation }: QuestionViewProps): VNode {
   const [editing, setEditing] = useState(false);
+  const place = useReturnedFocus(editing);
   const looked = useObservable(lookedAt);
   const { pictures, text } = question;
   if (editing) return <QuestionEditor question={question} conversation={conversation} onDone={() => setEditing(false)} />;
   return (
-    <article class="question" aria-label="Question">
+    <article ref={place} class="question" aria-label="Question">
       {pictures.length > 0 && (
         <ul class={pictures.length === 1 ? "plates single" : "plates"}>
           {pictures.map((picture) => (
@@ -43,7 +45,7 @@ export function QuestionView({ question, conversation }: QuestionViewProps): VNo
       )}
       <div class="question-line">
         <p class="question-text">{text}</p>
-        <button type="button" class="quiet-button" onClick={() => setEditing(true)}>
+        <button type="button" class="quiet-button" data-returns onClick={() => setEditing(true)}>
           <Icon name="edit" /> Edit
         </button>
       </div>

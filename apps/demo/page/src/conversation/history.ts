@@ -1,7 +1,7 @@
 import { observable, type Observable } from "../observable";
 import { tell } from "../shell/notices";
 import { ConversationStore } from "./conversation-store";
-import type { Conversation } from "./conversation";
+import { afterReload, type Conversation } from "./conversation";
 
 export interface History {
   /** False until what the browser keeps has been read. */
@@ -72,7 +72,7 @@ export async function remove(id: string): Promise<void> {
   if (openId.get() === id) open(undefined);
   const undo = await attempt("deleted", async (opened) => opened.remove(id));
   const restore = (): void => {
-    show(conversation);
+    show(afterReload(conversation));
     void undo?.().then(() => open(id));
   };
   tell({ kind: "done", text: `Deleted “${conversation.title}”.`, action: { label: "Undo", run: restore } });

@@ -4,6 +4,7 @@ import { exportJson, exportMarkdown, exportName } from "../conversation/export-c
 import { remove } from "../conversation/history";
 import { stopAnswer } from "../chat/replies";
 import { pictureData } from "../pictures/picture-bytes";
+import { focusQuestion } from "../shell/focus";
 import { Icon, type IconName } from "../shell/icon";
 import { tellFailure } from "../shell/notices";
 import { Popover } from "../shell/popover";
@@ -26,7 +27,7 @@ export function ConversationMenu({ conversation, onRename }: ConversationMenuPro
       run: async () => {
         stopAnswer(conversation.id);
         await remove(conversation.id);
-        document.querySelector<HTMLElement>("#question")?.focus();
+        focusQuestion();
       },
     },
   ];

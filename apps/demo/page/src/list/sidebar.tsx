@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { history, open, openId } from "../conversation/history";
 import { searchConversations } from "../conversation/search-conversations";
 import { useObservable } from "../observable";
+import { focusQuestion } from "../shell/focus";
 import { ThemeToggle } from "../settings/theme-toggle";
 import { Icon, Mark } from "../shell/icon";
 import { IconButton } from "../shell/icon-button";
@@ -29,7 +30,7 @@ export function Sidebar({ overlay, onSettings }: SidebarProps): VNode {
   const begin = (): void => {
     open(undefined);
     closeOverlays();
-    document.querySelector<HTMLTextAreaElement>("#question")?.focus();
+    focusQuestion();
   };
   return (
     <nav class="sidebar" aria-label="Conversations">

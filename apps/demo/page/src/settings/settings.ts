@@ -20,7 +20,7 @@ export const defaultSettings: Settings = {
   systemPrompt: "",
   detail: "auto",
   theme: "system",
-  labels: ["airplane", "hamburger", "sailboat", "penguin", "sunflower"],
+  labels: ["airplane", "crab", "hamburger", "penguin", "sailboat", "sunflower"],
 };
 
 export const limits = { temperature: { min: 0, max: 2 }, maxTokens: { min: 1, max: 4096 }, systemPrompt: 8000, labels: 64, label: 100 } as const;

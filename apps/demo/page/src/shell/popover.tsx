@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedToggleEvent, VNode } from "preact";
-import { useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 
 interface PopoverProps {
   /** What the button shows. */
@@ -17,14 +17,19 @@ export function Popover({ trigger, label, triggerClass, align = "end", children 
   const panel = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const close = (): void => panel.current?.hidePopover();
+  const toPlace = (): void => place(panel.current, button.current, align);
+  useEffect(() => {
+    if (!open) return undefined;
+    toPlace();
+    window.addEventListener("resize", toPlace);
+    return () => window.removeEventListener("resize", toPlace);
+  }, [open]);
   const toggled = (event: TargetedToggleEvent<HTMLDivElement>): void => {
-    const opened = event.newState === "open";
-    setOpen(opened);
-    if (opened && button.current && panel.current) requestAnimationFrame(() => place(panel.current, button.current, align));
+    setOpen(event.newState === "open");
   };
   return (
     <>
-      <button ref={button} type="button" class={triggerClass} aria-label={label} title={label} aria-expanded={open} popovertarget={id}>
+      <button ref={button} type="button" class={triggerClass} aria-label={label} title={label} aria-expanded={open} popovertarget={id} data-returns>
         {trigger}
       </button>
       <div ref={panel} id={id} popover="auto" class="popover" onToggle={toggled}>

@@ -22,6 +22,10 @@ export function TagList({ labels, asked, onAgain, word, onWord }: TagListProps):
   const tags = asked.state === "known" ? asked.value : asked.state === "waiting" ? asked.last : undefined;
   const probabilities = new Map(tags?.tags.map(({ label, probability }) => [label, probability]));
   const ordered = [...labels].sort((a, b) => (probabilities.get(b) ?? -1) - (probabilities.get(a) ?? -1));
+  const remove = (label: string): void => {
+    changeSettings({ labels: labels.filter((one) => one !== label) });
+    document.querySelector<HTMLElement>("#words")?.focus();
+  };
   return (
     <section class="tags" aria-label="Words and how well they fit">
       <LabelField labels={labels} />
@@ -48,7 +52,7 @@ export function TagList({ labels, asked, onAgain, word, onWord }: TagListProps):
                   <span style={{ width: `${(probability ?? 0) * 100}%` }} />
                 </span>
               </button>
-              <IconButton icon="close" label={`Remove ${label}`} onClick={() => changeSettings({ labels: labels.filter((one) => one !== label) })} />
+              <IconButton icon="close" label={`Remove ${label}`} onClick={() => remove(label)} />
             </li>
           );
         })}
@@ -75,6 +79,7 @@ function LabelField({ labels }: { labels: readonly string[] }): VNode {
       }}
     >
       <input
+        id="words"
         type="text"
         aria-label="Words to look for"
         placeholder="Add words: cat, dog"

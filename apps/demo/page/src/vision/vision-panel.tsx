@@ -66,8 +66,10 @@ function PictureView({ picture }: { picture: Picture }): VNode {
   const labels = useObservable(settings, (now) => now.labels);
   const lookedForNow = useObservable(lookedFor);
   const word = lookedForNow !== undefined && labels.includes(lookedForNow) ? lookedForNow : undefined;
-  const tags = useAnswer(labels.length > 0 ? labels.join("\n") : undefined, async (signal) => tagPicture(await bytesOf(picture.id), labels, signal));
-  const heat = useAnswer(word, async (signal) => heatmapOf(await bytesOf(picture.id), word ?? "", signal));
+  // What failed while the server was gone is asked again when it is back.
+  const gone = useObservable(server, ({ reach }) => reach === "unreachable");
+  const tags = useAnswer(labels.length > 0 ? `${gone}\n${labels.join("\n")}` : undefined, async (signal) => tagPicture(await bytesOf(picture.id), labels, signal));
+  const heat = useAnswer(word === undefined ? undefined : `${gone}\n${word}`, async (signal) => heatmapOf(await bytesOf(picture.id), word ?? "", signal));
   const shown = heat.asked.state === "known" && word !== undefined ? heat.asked.value : undefined;
   return (
     <>
