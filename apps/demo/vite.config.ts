@@ -1,13 +1,19 @@
-import preact from "@preact/preset-vite";
+import { preact } from "@preact/preset-vite";
 import { fileURLToPath } from "node:url";
-import { defineConfig, type UserConfig } from "vite";
+import { defineConfig, type Plugin, type UserConfig } from "vite";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Nothing is shown before the script has put the chosen theme on the page: Vite leaves the attribute out of what it builds. */
+const renderBlockingScript: Plugin = {
+  name: "render-blocking-script",
+  transformIndexHtml: { order: "post", handler: (html) => html.replace('<script type="module"', '<script type="module" blocking="render"') },
+};
 
 const config: UserConfig = defineConfig({
   root: here("page"),
   base: "./",
-  plugins: [preact({ devToolsEnabled: false })],
+  plugins: [preact({ devToolsEnabled: false }), renderBlockingScript],
   build: {
     outDir: here("dist/page"),
     emptyOutDir: true,

@@ -4,6 +4,7 @@ import { Composer } from "./chat/composer";
 import { ConversationView } from "./chat/conversation-view";
 import { addFiles } from "./chat/draft";
 import { EmptyState } from "./chat/empty-state";
+import { hasSiglip, server } from "./chat/models-of-server";
 import { ServerBanner } from "./chat/server-banner";
 import { conversationNamed, history, openId } from "./conversation/history";
 import { Header } from "./header";
@@ -23,8 +24,9 @@ export function App(): VNode {
   const conversation = conversationNamed(id);
   const pictures = usePicturesInSight();
   const { list, view: viewWanted } = useObservable(panels);
-  // Without a picture there is nothing to see.
-  const view = viewWanted && pictures.length > 0;
+  // Without a picture, or a model that looks at it, there is nothing to see.
+  const viewable = useObservable(server, (state) => state.reach !== "ready" || hasSiglip(state)) && pictures.length > 0;
+  const view = viewWanted && viewable;
   const [settingsOpen, setSettingsOpen] = useState(false);
   const listOver = !useMedia(roomy) && list;
   const viewOver = !useMedia(wide) && view;
@@ -56,7 +58,7 @@ export function App(): VNode {
         {list && <Sidebar overlay={listOver} onSettings={() => setSettingsOpen(true)} />}
         {covered && <div class="scrim" onClick={closeOverlays} />}
         <main inert={covered}>
-          <Header conversation={conversation} list={list} view={pictures.length > 0 ? view : undefined} />
+          <Header conversation={conversation} list={list} view={viewable ? view : undefined} />
           <ServerBanner />
           {conversation ? <ConversationView conversation={conversation} /> : id !== undefined && read ? <Missing /> : id === undefined ? <EmptyState /> : <div class="log-frame" />}
           <Composer />

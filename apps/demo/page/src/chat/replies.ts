@@ -63,11 +63,7 @@ async function keepPictures(conversation: Conversation): Promise<void> {
   const first = pictures[0] && (await pictureBlob(pictures[0].id));
   const thumbnail = first && (await thumbnailOf(first).catch(() => undefined));
   const now = conversationNamed(conversation.id);
-  if (now && now.thumbnail !== thumbnail) keep(thumbnail === undefined ? withoutThumbnail(now) : { ...now, thumbnail });
-}
-
-function withoutThumbnail({ thumbnail: _, ...rest }: Conversation): Conversation {
-  return rest;
+  if (now && now.thumbnail !== thumbnail) keep({ ...now, thumbnail });
 }
 
 async function generate(conversationId: string, answerId: string, messages: Conversation["messages"], model: string): Promise<void> {

@@ -39,7 +39,7 @@ export interface Conversation {
   readonly updatedAt: number;
   readonly messages: readonly Message[];
   /** The first picture, tiny, as a data URL. */
-  readonly thumbnail?: string;
+  readonly thumbnail?: string | undefined;
 }
 
 export const newId = (): string => crypto.randomUUID();

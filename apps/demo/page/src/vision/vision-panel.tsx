@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { heatmapOf, tagPicture } from "../api/siglip";
-import { hasSiglip, server } from "../chat/models-of-server";
+import { server } from "../chat/models-of-server";
 import type { Picture } from "../conversation/conversation";
 import { useObservable } from "../observable";
 import { pictureData } from "../pictures/picture-bytes";
@@ -25,7 +25,6 @@ interface VisionPanelProps {
 /** What the vision tower makes of a picture: how well words fit it, and where. */
 export function VisionPanel({ pictures, overlay }: VisionPanelProps): VNode {
   const close = useRef<HTMLButtonElement>(null);
-  const able = useObservable(server, (state) => state.reach !== "ready" || hasSiglip(state));
   const chosen = useObservable(lookedAt);
   const picture = pictures.find(({ id }) => id === chosen) ?? pictures.at(-1);
   useEffect(() => {
@@ -37,8 +36,7 @@ export function VisionPanel({ pictures, overlay }: VisionPanelProps): VNode {
         <h2>SigLIP’s view</h2>
         <IconButton icon="close" label="Close SigLIP's view" buttonRef={close} onClick={() => toggleView(false)} />
       </header>
-      {!able && <p class="hint">This server has no SigLIP model, so there is nothing to show here.</p>}
-      {able && picture && (
+      {picture && (
         <>
           {pictures.length > 1 && <PictureChoice pictures={pictures} chosen={picture.id} />}
           <PictureView key={picture.id} picture={picture} />
