@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { ParameterSet, ParameterSlot } from "@sightline/contrastive";
+import { ggufDecoderName, type ParameterSet, type ParameterSlot } from "@sightline/contrastive";
 import { writeGguf, writeSafetensors, type GgufValue, type TensorToWrite } from "@sightline/weights";
 import { readChatTokenizer } from "./chat-tokenizer.js";
 import { chatSpecials, miniDecoder, miniText, miniVision, textSpecials } from "./mini-config.js";
@@ -70,21 +70,8 @@ const visionNames: readonly (readonly [RegExp, string])[] = [
   [/^mm\./, "mm."],
 ];
 
-const decoderNames: readonly (readonly [RegExp, string])[] = [
-  [/^model\.embed_tokens\./, "token_embd."],
-  [/^model\.norm\./, "output_norm."],
-  [/^model\.layers\.(\d+)\.input_layernorm\./, "blk.$1.attn_norm."],
-  [/^model\.layers\.(\d+)\.post_attention_layernorm\./, "blk.$1.ffn_norm."],
-  [/^model\.layers\.(\d+)\.self_attn\.([qkv])_proj\./, "blk.$1.attn_$2."],
-  [/^model\.layers\.(\d+)\.self_attn\.([qk])_norm\./, "blk.$1.attn_$2_norm."],
-  [/^model\.layers\.(\d+)\.self_attn\.o_proj\./, "blk.$1.attn_output."],
-  [/^model\.layers\.(\d+)\.mlp\.(gate|up|down)_proj\./, "blk.$1.ffn_$2."],
-];
-
-const mmprojName = (name: string): string | undefined => renamed(name, visionNames);
-
-function renamed(name: string, rules: readonly (readonly [RegExp, string])[]): string | undefined {
-  const rule = rules.find(([pattern]) => pattern.test(name));
+function mmprojName(name: string): string | undefined {
+  const rule = visionNames.find(([pattern]) => pattern.test(name));
   return rule && name.replace(rule[0], rule[1]);
 }
 
@@ -100,7 +87,7 @@ async function writeDecoder(parameters: ParameterSet, runFolder: string, file: s
   const specials: readonly string[] = Object.values(chatSpecials);
   const id = (token: string): GgufValue => u32(vocab[token] as number);
   const tensors = parameters.slots.flatMap((slot) => {
-    const name = renamed(slot.name, decoderNames);
+    const name = ggufDecoderName(slot.name);
     return name === undefined ? [] : [stored(name, slot, parameters.get(slot.name))];
   });
   const { width, layers, heads, headWidth, mlpWidth, ropeTheta, rmsNormEps } = miniDecoder;
