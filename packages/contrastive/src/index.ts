@@ -24,7 +24,7 @@ export { packConversations, shapeOfConversations, type ConversationShape, type P
 export type { ConversationBatch, ConversationModel, ConversationSizes } from "./conversation-steps/conversation-model.js";
 export { ConversationScorer, ConversationStep, type ConversationFigures, type ConversationStepOptions } from "./conversation-steps/conversation-step.js";
 export { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "./trainable/adapted-parameters.js";
-export { initialiseLora, loraNames, loraTargets, mergedWeight, type LoraOptions, type LoraPart } from "./trainable/lora.js";
+export { decoderLoraTargets, initialiseLora, loraNames, loraTargets, mergedWeight, type LoraOptions, type LoraPart } from "./trainable/lora.js";
 export { selectTrainable, type TrainableOptions, type TrainablePart } from "./trainable/select-trainable.js";
 export { towerRates, type TowerRateOptions } from "./trainable/tower-rates.js";
 export type { TowerLayers } from "./trainable/tower-names.js";
@@ -32,13 +32,14 @@ export { loadCheckpoint, saveCheckpoint, type TrainingState } from "./checkpoint
 export { createSharedState, requestStop, type SharedState } from "./replicas/shared-state.js";
 export { trainReplica, type ReplicaOptions, type ReplicaStep } from "./replicas/replica.js";
 export { BadPairCount, type BadPair, type ImageTextPair, type PairReaderOptions } from "./data/image-text-pair.js";
-export { rowPairs, type PairFields, type Row, type RowPairOptions } from "./data/row-pairs.js";
+export { imagePath, rowPairs, type PairFields, type Row, type RowPairOptions } from "./data/row-pairs.js";
 export { readCsvPairs } from "./data/csv-pairs.js";
-export { readJsonlPairs, type TableReaderOptions } from "./data/jsonl-pairs.js";
+export { jsonlRows, readJsonlPairs, type TableReaderOptions } from "./data/jsonl-pairs.js";
 export { readCaptionJsonPairs, readCocoPairs, readKarpathyPairs, type CocoOptions, type KarpathyOptions } from "./data/caption-json-pairs.js";
 export { readFolderPairs } from "./data/folder-pairs.js";
 export { webDatasetPairs, type ShardMember, type WebDatasetOptions } from "./data/webdataset-pairs.js";
-export { pairBatches, type ChosenPair, type DataBatch, type DataPosition, type PairBatchOptions } from "./data/pair-batches.js";
+export { pairBatches, type ChosenPair, type DataBatch } from "./data/pair-batches.js";
+export { shuffledBatches, type DataPosition, type ShuffledBatch, type ShuffleOptions } from "./data/shuffled-batches.js";
 export { shuffledShards, type ShardShuffleOptions } from "./data/shuffled-shards.js";
 export type { CheckpointSaved, EvalEnd, StepEnd, TrainingEvent } from "./trainer/training-event.js";
 export type { StepFigures, TrainingStep } from "./trainer/training-step.js";

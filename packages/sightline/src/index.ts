@@ -21,7 +21,9 @@ export type { DecoderFacts, DeviceFacts, Finding, ImageFacts, ModelFacts, Runtim
 export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";
 export { siglipTowers } from "./finetune/training-towers.js";
 export { finetune, type FinetuneOptions } from "./finetune/finetune.js";
-export { parseFinetuneConfig, readFinetuneConfig } from "./finetune/finetune-config.js";
+export { parseFinetuneConfig, readFinetuneConfig, type RunConfig } from "./finetune/finetune-config.js";
+export type { AlignConfig, AlignDataSettings, AlignExport, AlignSettings, AlignTrainsSettings, DecoderLoraSettings, ProjectorSettings } from "./finetune/align/align-settings.js";
+export { mmprojTensor, mmprojTowerName, writeMmproj, type MmprojToWrite } from "./models/write-mmproj.js";
 export { configOfRun } from "./finetune/run-folder.js";
 export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
 export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";

@@ -18,23 +18,6 @@ export const idefics3: ProjectorFamily = {
 
 function projector(source: WeightSource, name: string, factor: number): Projector {
   const [outputWidth, width] = matrixShape(source, name);
-  return shuffleProjector({ path: source.path, name, factor, width: width / (factor * factor), outputWidth });
-}
-
-export interface ShuffleProjector {
-  /** The file that errors name. */
-  readonly path: string;
-  /** The one matrix, [W, factor² · D]. */
-  readonly name: string;
-  readonly factor: number;
-  /** D */
-  readonly width: number;
-  /** W */
-  readonly outputWidth: number;
-}
-
-/** Shuffle and layer, wherever its matrix comes from. */
-export function shuffleProjector({ path, name, factor, width, outputWidth }: ShuffleProjector): Projector {
   return {
     type: "idefics3",
     outputWidth,
@@ -43,8 +26,8 @@ export function shuffleProjector({ path, name, factor, width, outputWidth }: Shu
       return rows * columns;
     },
     build(patchTokens, grid, parameter) {
-      expectWidth(path, patchTokens, width);
-      return linear(pixelShuffle(patchTokens, grid, factor), parameter(name, [outputWidth, factor * factor * width]));
+      expectWidth(source.path, patchTokens, width / (factor * factor));
+      return linear(pixelShuffle(patchTokens, grid, factor), parameter(name, [outputWidth, width]));
     },
   };
 }
