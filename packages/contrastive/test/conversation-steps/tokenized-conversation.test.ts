@@ -10,9 +10,13 @@ const conversation = fc.array(fc.oneof(fc.record({ id: fc.nat(50), weight: fc.co
   const places: number[] = [0];
   const weights: number[] = [0];
   let rows = 0;
+  const push = (place: number, weight: number): void => {
+    places.push(place);
+    weights.push(weight);
+  };
   for (const piece of pieces) {
-    if (piece === "picture") for (let r = 0; r < rowsPerView; r++) places.push(-1 - rows++), weights.push(0);
-    else places.push(piece.id), weights.push(piece.weight);
+    if (piece !== "picture") push(piece.id, piece.weight);
+    else for (let r = 0; r < rowsPerView; r++) push(-1 - rows++, 0);
   }
   return { places: Int32Array.from(places), weights: Float32Array.from(weights), views: rows / rowsPerView };
 });

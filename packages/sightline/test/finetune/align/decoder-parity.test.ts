@@ -102,7 +102,7 @@ async function writeCheckpointTwin(gguf: string, out: string, architecture: Tiny
   const tensors: TensorToWrite[] = [];
   for (const [name, shape] of declared.shapes) {
     let data = await source.readFloat32(rename(name));
-    if (architecture === "gemma3" && /norm\.weight$/.test(name)) data = data.map((value) => value - 1);
+    if (architecture === "gemma3" && name.endsWith("norm.weight")) data = data.map((value) => value - 1);
     // llama.cpp puts the rows of Llama's heads in pairs, transformers in halves.
     if (architecture === "llama" && /(q|k)_proj/.test(name)) data = halves(data, shape[0] as number, config.headWidth);
     tensors.push({ name: name.replace(/^model\./, prefix), dtype: "F32", shape, data });
