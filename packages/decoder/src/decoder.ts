@@ -246,6 +246,15 @@ export class Decoder implements AsyncDisposable {
   }
 
   /**
+   * Whether a generation ends with this token: the end of a text, of a turn and the like.
+   * @throws DecoderError `disposed`
+   */
+  endsText(id: number): boolean {
+    this.#alive("endsText");
+    return this.parts.vocabulary.endsGeneration(id);
+  }
+
+  /**
    * Continues a prompt, together with whatever else is being generated. It takes the slot whose cache begins most alike;
    * what another slot's cache holds of the prompt's beginning is copied from there. When all slots are taken it waits for
    * one, in the order of asking.

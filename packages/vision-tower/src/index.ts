@@ -28,7 +28,8 @@ export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readCheckpointVision, type CheckpointVision } from "./huggingface/read-checkpoint-vision.js";
-export type { GridTower } from "./grid-tower/grid-tower.js";
+export type { GridTower, TowerTraining } from "./grid-tower/grid-tower.js";
+export { siglipGridTower } from "./grid-tower/siglip-grid-tower.js";
 export { mmprojTower } from "./grid-tower/mmproj-tower.js";
 export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
 export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/read-mmproj-vision.js";

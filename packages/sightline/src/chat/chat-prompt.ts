@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Decoder, Segment, TextToTokenize } from "@sightline/decoder";
+import type { Decoder, DecoderInfo, Segment, TextToTokenize } from "@sightline/decoder";
 import { joinRows } from "../join-rows.js";
 import { SightlineError } from "../sightline-error.js";
 import type { ImageModel, PicturePart } from "../image-model.js";
@@ -18,17 +18,33 @@ export interface DraftPrompt {
   readonly segments: (rows: readonly (readonly PicturePart[])[]) => Promise<Segment[]>;
 }
 
-/** Tokenised text, or rows of a picture. */
-type DraftPart = { readonly type: "tokens"; readonly tokens: Int32Array } | { readonly type: "rows"; readonly picture: number; readonly part: number };
+/** Tokenised text, or rows of a picture: those of `part` of its plan's layout. */
+export type DraftPart = { readonly type: "tokens"; readonly tokens: Int32Array } | { readonly type: "rows"; readonly picture: number; readonly part: number };
+
+/** The decoder's side of a prompt: its template and its tokenizer. */
+export interface PromptDecoder extends Pick<Decoder, "tokenize" | "tokenizeTexts"> {
+  readonly info: Pick<DecoderInfo, "chatTemplate" | "bosToken" | "eosToken" | "addBos">;
+}
+
+/** The pieces of a conversation, by the decoder's template. */
+export function layOutChat(messages: readonly ChatMessage[], { info }: PromptDecoder, { family, afterImage }: ImageModel): PromptPiece[] {
+  const images = { ...(family.marker === undefined ? {} : { marker: family.marker }), after: afterImage };
+  return layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" }, images);
+}
+
+/**
+ * A conversation as the decoder reads it, with what it is to answer next.
+ * @param plan says how each picture of the prompt is shown, in their order
+ */
+export function draftParts<Planned extends Pick<PlannedPicture, "plan">>(messages: readonly ChatMessage[], decoder: PromptDecoder, model: ImageModel, plan: (images: readonly ImagePart[]) => readonly Planned[]): { readonly parts: readonly DraftPart[]; readonly planned: readonly Planned[] } {
+  const pieces = layOutChat(messages, decoder, model);
+  const planned = plan(pieces.flatMap((piece) => (piece.type === "image" ? [piece.part] : [])));
+  return { parts: tokenised(withLayouts(pieces, planned), decoder), planned };
+}
 
 /** Lays out a conversation with the decoder's template and the plans of its pictures. */
 export function draftChat(messages: readonly ChatMessage[], pictures: ReadonlyMap<ImagePart, Picture>, { decoder, model, planner }: PromptModel): DraftPrompt {
-  const { info } = decoder;
-  const { family, afterImage } = model;
-  const images = { ...(family.marker === undefined ? {} : { marker: family.marker }), after: afterImage };
-  const pieces = layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" }, images);
-  const planned = planner.plan(pieces.flatMap((piece) => (piece.type === "image" ? [piece.part] : [])), pictures);
-  const parts = tokenised(withLayouts(pieces, planned), decoder);
+  const { parts, planned } = draftParts(messages, decoder, model, (images) => planner.plan(images, pictures));
   const imageTokens = planned.reduce((sum, { plan }) => sum + model.tokens(plan), 0);
   const textTokens = parts.reduce((sum, part) => sum + (part.type === "tokens" ? part.tokens.length : 0), 0);
   return {
@@ -47,7 +63,7 @@ export function draftChat(messages: readonly ChatMessage[], pictures: ReadonlyMa
 
 /** What a prompt is made for. */
 export interface PromptModel {
-  readonly decoder: Pick<Decoder, "info" | "tokenize" | "tokenizeTexts">;
+  readonly decoder: PromptDecoder;
   readonly model: ImageModel;
   readonly planner: Pick<ChatPictures, "plan">;
 }
@@ -55,12 +71,12 @@ export interface PromptModel {
 type LaidOut = Exclude<PromptPiece, { type: "image" }> | Extract<DraftPart, { type: "rows" }>;
 
 /** Puts each picture's layout in its place. */
-function withLayouts(pieces: readonly PromptPiece[], planned: readonly PlannedPicture[]): LaidOut[] {
+function withLayouts(pieces: readonly PromptPiece[], planned: readonly Pick<PlannedPicture, "plan">[]): LaidOut[] {
   let picture = 0;
   return pieces.flatMap((piece): LaidOut[] => {
     if (piece.type !== "image") return [piece];
     const index = picture++;
-    return (planned[index] as PlannedPicture).plan.layout.map((part, at): LaidOut => (part.type === "text" ? { type: "scaffold", text: part.text } : { type: "rows", picture: index, part: at }));
+    return (planned[index] as Pick<PlannedPicture, "plan">).plan.layout.map((part, at): LaidOut => (part.type === "text" ? { type: "scaffold", text: part.text } : { type: "rows", picture: index, part: at }));
   });
 }
 

@@ -1,8 +1,6 @@
-import { copyFile, open, rename, rm } from "node:fs/promises";
-import path from "node:path";
 import { readMmprojVision } from "@sightline/vision-tower";
-import { encodedTensor, openGguf, type TensorInfo } from "@sightline/weights";
-import { syncFolder, writeFully } from "../embed/durable-file.js";
+import { openGguf } from "@sightline/weights";
+import { replaceGgufTensors } from "../models/replace-gguf-tensors.js";
 import { SightlineError } from "../sightline-error.js";
 
 /**
@@ -14,36 +12,19 @@ import { SightlineError } from "../sightline-error.js";
  * cannot be written
  */
 export async function writeTowerIntoMmproj(base: string, out: string, names: readonly string[], trained: (name: string) => Promise<Float32Array>): Promise<void> {
+  await replaceGgufTensors(base, out, await towerTensors(base, names, trained));
+}
+
+async function towerTensors(base: string, names: readonly string[], trained: (name: string) => Promise<Float32Array>): Promise<ReadonlyMap<string, () => Promise<Float32Array>>> {
   await using source = await openGguf(base);
   const { rename: inFile } = readMmprojVision(source);
   const nameOf = new Map(names.map((name) => [inFile(name), name]));
-  const tower = [...source.tensors.values()].filter(({ name }) => name.startsWith("v."));
-  const partial = `${out}.partial`;
-  try {
-    await copyFile(base, partial);
-    await using file = await open(partial, "r+");
-    for (const info of tower) {
-      const name = nameOf.get(info.name);
-      if (name === undefined) throw new SightlineError("model-mismatch", `finetune: ${base}: has "${info.name}", which the trained tower does not have; give the mmproj of the same tower`);
-      await replaceTensor(file, info, await trained(name), base);
-    }
-    await file.sync();
-    await rename(partial, out);
-    await syncFolder(path.dirname(out));
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
-}
-
-async function replaceTensor(file: Parameters<typeof writeFully>[0], { name, dtype, shape, byteOffset }: TensorInfo, values: Float32Array, base: string): Promise<void> {
-  const count = shape.reduce((product, dim) => product * dim, 1);
-  if (values.length !== count) {
-    throw new SightlineError("model-mismatch", `finetune: ${base}: "${name}" [${shape.join(", ")}] has ${count} values, the trained tower has ${values.length} there; give the mmproj of the same tower`);
-  }
-  let at = byteOffset;
-  for await (const bytes of encodedTensor({ name, dtype, shape, data: values })) {
-    await writeFully(file, bytes, at);
-    at += bytes.length;
-  }
+  const tower = [...source.tensors.keys()].filter((name) => name.startsWith("v."));
+  return new Map(
+    tower.map((stored) => {
+      const name = nameOf.get(stored);
+      if (name === undefined) throw new SightlineError("model-mismatch", `finetune: ${base}: has "${stored}", which the trained tower does not have; give the mmproj of the same tower`);
+      return [stored, () => trained(name)];
+    }),
+  );
 }

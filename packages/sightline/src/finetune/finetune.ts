@@ -2,12 +2,15 @@ import path from "node:path";
 import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type Collectives, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import { elementCount, type SessionOptions } from "@sightline/graph";
 import { adaptationOf, type Adaptation } from "./adaptation.js";
+import { alignProjector } from "./align/align-run.js";
+import type { AlignConfig, AlignSettings } from "./align/align-settings.js";
 import { eventsDuring } from "./events-during.js";
 import { expectExportable, exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
 import { ImageSpool } from "./image-spool.js";
+import { SightlineError } from "../sightline-error.js";
 import { noHeldOutSets, openHeldOutSets } from "./held-out-sets.js";
 import { askedTemperature, biasOfFirstBatch, fillParameters, type StartingTemperature } from "./initial-parameters.js";
 import { wholeBatch, type BatchShare } from "./loaded-batches.js";
@@ -34,14 +37,19 @@ export interface FinetuneOptions {
 }
 
 /**
- * Fine-tunes both towers of a SigLIP checkpoint on image–text pairs, and tells what happens meanwhile. When the iteration
- * ends, checkpoints, logs, picture and results lie in `out`.
+ * Fine-tunes both towers of a SigLIP checkpoint on image–text pairs or, with `stage: "align"`, a projector between a tower
+ * and a decoder on conversations, and tells what happens meanwhile. When the iteration ends, checkpoints, logs, picture and
+ * results lie in `out`.
  * @throws SightlineError `bad-input` for a configuration or data that is wrong, `output-exists` when `out` holds a run;
  * TrainingError naming the step and its pairs when the loss is no number; the signal's reason
  */
-export async function* finetune(settings: FinetuneSettings | FinetuneConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
+export async function* finetune(settings: FinetuneSettings | FinetuneConfig | AlignSettings | AlignConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
   const { collectives } = options;
   const asked = parseFinetuneConfig(settings);
+  if (asked.stage === "align") {
+    if (collectives && collectives.size > 1) throw new SightlineError("bad-input", 'finetune: stage "align" trains on one process; start it without mpirun');
+    return yield* alignProjector(asked, options);
+  }
   expectShareable(asked, collectives);
   const leads = collectives === undefined || collectives.rank === 0;
   const agreement = collectives && new StopAgreement(collectives, options.signal);
@@ -75,6 +83,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
 
   if (leads) yield {
     type: "data-read",
+    unit: "pairs",
     trainPairs: inputs.pairs.length,
     validationPairs: held?.pairs.length ?? 0,
     leftOut: [...data.bad.report(), ...inputs.bad.map(({ id, reason }) => `${id}: ${reason}`)],

@@ -1,9 +1,9 @@
 import { Graph, openSession } from "@sightline/graph";
 import { describe, expect, it } from "vitest";
 
-import { qwen3Hidden, qwen3TokenTable, trainableParameters, type Qwen3Config } from "../src/index.js";
+import { buildDecoder, trainableParameters, type DecoderConfig } from "../src/index.js";
 
-const config: Qwen3Config = { width: 16, layers: 2, heads: 2, headWidth: 8, mlpWidth: 24, vocabularySize: 11, ropeTheta: 10000, rmsNormEps: 1e-6 };
+const config: DecoderConfig = { width: 16, layers: 2, heads: 2, headWidth: 8, mlpWidth: 24, vocabularySize: 11, ropeTheta: 10000, rmsNormEps: 1e-6, queryKeyNorm: true };
 
 /** Hidden states, float32[1, S, W], of embeddings, with weights that depend on their name's place alone. */
 async function hiddenOf(embeddings: Float32Array): Promise<Float32Array> {
@@ -12,7 +12,7 @@ async function hiddenOf(embeddings: Float32Array): Promise<Float32Array> {
   const x = graph.input("x", "float32", [1, length, config.width]);
   let seed = 0;
   const weights = new Map<string, ReturnType<Graph["weight"]>>();
-  const hidden = qwen3Hidden(x, (name, shape) => {
+  const decoder = buildDecoder((name, shape) => {
     let weight = weights.get(name);
     if (!weight) {
       const count = shape.reduce<number>((product, dim) => product * Number(dim), 1);
@@ -22,6 +22,7 @@ async function hiddenOf(embeddings: Float32Array): Promise<Float32Array> {
     }
     return weight;
   }, config);
+  const hidden = decoder.hidden(x);
   expect(hidden.shape).toEqual([1, length, config.width]);
   graph.output("hidden", hidden);
   await using session = await openSession(graph, { device: "cpu", threads: 1 });
@@ -32,7 +33,7 @@ function embeddings(length: number): Float32Array {
   return Float32Array.from({ length: length * config.width }, (_, i) => Math.cos(i * 0.37));
 }
 
-describe("qwen3Hidden", () => {
+describe("a Qwen3 decoder", () => {
   it("looks back only: another token in place 4 leaves places 0 to 3 as they were and changes 4 and 5", async () => {
     const before = await hiddenOf(embeddings(6));
     const changed = embeddings(6);
@@ -55,8 +56,9 @@ describe("qwen3Hidden", () => {
   it("asks for Qwen3's parameters by transformers' names, and ties the token table", () => {
     const graph = new Graph();
     const { parameter, shapes } = trainableParameters(graph);
-    qwen3Hidden(graph.input("x", "float32", ["B", 3, config.width]), parameter, config);
-    expect(qwen3TokenTable(parameter, config)).toBe(qwen3TokenTable(parameter, config));
+    const decoder = buildDecoder(parameter, config);
+    const hidden = decoder.hidden(graph.input("x", "float32", [1, 3, config.width]));
+    expect(decoder.logits(hidden).shape).toEqual([1, 3, 11]);
     const expected = [0, 1].flatMap((i) => [
       [`model.layers.${i}.input_layernorm.weight`, [16]],
       [`model.layers.${i}.self_attn.q_proj.weight`, [16, 16]],
