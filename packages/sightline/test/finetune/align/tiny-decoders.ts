@@ -1,5 +1,6 @@
 import { writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
-import { seededRandom, tokenizerMetadata, vocabularySize } from "../../../../decoder/test/tiny-model.js";
+import { seededRandom, vocabularySize } from "../../../../decoder/test/tiny-model.js";
+import { tokenizerMetadata } from "../../../../decoder/test/tiny-tokenizers.js";
 
 export type TinyArchitecture = "qwen3" | "qwen2" | "llama" | "gemma3";
 
