@@ -1,6 +1,6 @@
-import { loadSiglip, type LoadOptions, type Precision, type Siglip } from "@sightline/vision-tower";
+import type { LoadOptions, Precision, Siglip } from "@sightline/vision-tower";
 import { Option, type Command } from "commander";
-import { siglipDirectory } from "../models/siglip-directory.js";
+import { loadSiglip } from "../models/load-siglip.js";
 import { wholeNumber } from "./option-values.js";
 import { pullIfNamed } from "./pull-progress.js";
 
@@ -30,7 +30,7 @@ export function withTowerOptions(command: Command, usualModel: string = "mini"):
 export async function openSiglip({ model, pull, ...options }: TowerOptions, more: Pick<LoadOptions, "towers"> & { readonly signal: AbortSignal }): Promise<Siglip> {
   if (pull) await pullIfNamed(model, more.signal);
   const { device, precision, threads, imageSize, maxPatches } = options;
-  return loadSiglip(siglipDirectory(model), {
+  return loadSiglip(model, {
     device,
     precision,
     ...(threads === undefined ? {} : { threads }),

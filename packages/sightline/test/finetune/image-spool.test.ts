@@ -9,7 +9,7 @@ import { ImageSpool } from "../../src/finetune/image-spool.js";
 import { readTrainingData } from "../../src/finetune/training-data.js";
 import { openTrainingModel } from "../../src/finetune/training-model.js";
 import { trainingPixels } from "../../src/finetune/training-pixels.js";
-import { parseFinetuneConfig } from "../../src/index.js";
+import { parseFinetuneConfig, type FinetuneConfig } from "../../src/index.js";
 import { examples, tinyRun } from "./tiny-run.js";
 
 describe("ImageSpool", () => {
@@ -45,7 +45,7 @@ describe("a shard whose pictures do not stay in memory", () => {
       }
       archive.finalize();
       await pipeline(archive, createWriteStream(shard));
-      const config = parseFinetuneConfig({ ...settings, data: { train: shard } });
+      const config = parseFinetuneConfig({ ...settings, data: { train: shard } }) as FinetuneConfig;
       await using model = await openTrainingModel(settings.model);
       await using spool = new ImageSpool(0);
       const { pairs } = await readTrainingData(config.data.train, config, model.tokenizer, spool);
