@@ -60,6 +60,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
     const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
+    // Who does not read an answer keeps it in memory no longer than this.
+    http.setTimeout((settings.limits.seconds + 30) * 1000);
     http.listen(settings.port, settings.host);
     await once(http, "listening").catch((cause: unknown) => {
       throw new Error(`startServer: cannot listen at ${settings.host}, port ${settings.port} (${(cause as NodeJS.ErrnoException).code}); choose another, or 0 for any that is free`, { cause });
