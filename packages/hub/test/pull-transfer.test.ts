@@ -122,6 +122,26 @@ describe("a transfer", () => {
     await expect(test.pull(name, { attempts: 2 })).rejects.toThrow(/model\.safetensors: asked for bytes \d+ to \d+ of 100000, got bytes 7-9\/12 \(2 tries\)/);
   });
 
+  it("is content with less than it asked for, and asks for the rest at once", async () => {
+    spoil(1000, (response, [first, last]) => {
+      const to = Math.min(last, first + 2999);
+      response.writeHead(206, { "content-length": to - first + 1, "content-range": `bytes ${first}-${to}/${weights.length}` });
+      response.end(weights.subarray(first, to + 1));
+    });
+    expect(await arrives()).toEqual(whole);
+    expect(test.events.filter(({ type }) => type === "retry")).toEqual([]);
+  });
+
+  it("takes files from a mirror whose ETags are its own", async () => {
+    test.hub.misbehave = ({ method, path, server }, response) => {
+      if (method !== "HEAD" || server !== "hub") return false;
+      response.writeHead(200, { etag: 'W/"mirror-1"', "content-length": path.endsWith("config.json") ? 2 : weights.length });
+      response.end();
+      return true;
+    };
+    expect(await arrives()).toEqual(whole);
+  });
+
   it("does not read on when a server sends more than was asked for", async () => {
     spoil(2, (response, [first, last]) => {
       response.writeHead(206, { "content-range": `bytes ${first}-${last}/${weights.length}` });
