@@ -23,6 +23,7 @@ const withToken = (token: string): { readonly environment: Record<string, string
 describe("a token", () => {
   it("opens what is gated or private, from HF_TOKEN or the token's file", async () => {
     expect(await bytesOf(await test.pull("someone/gated", withToken("hf_accepted")), "model.safetensors")).toEqual(weights);
+    expect((await test.pull("someone/gated:*.json", { token: "hf_accepted" })).files).toHaveLength(1);
     const home = path.join(test.cache, "home");
     await mkdir(home);
     await writeFile(path.join(home, "token"), "hf_right\n");
@@ -112,9 +113,13 @@ describe("the endpoint", () => {
     await expect(test.pull("someone/open")).rejects.toThrow(/expected the hub's JSON, got something else; if HF_ENDPOINT is set, check that it is a hub$/);
   });
 
-  it("that nobody answers at is one clear line", async () => {
-    await expect(test.pull("someone/open", { endpoint: "http://127.0.0.1:9", attempts: 2 })).rejects.toThrow(/^127\.0\.0\.1:9 cannot be reached \(connection refused\) \(2 tries\); run the command again/);
+  it("that nobody answers at is one clear line, with what can be had without", async () => {
+    await expect(test.pull("someone/open", { endpoint: "http://127.0.0.1:9" })).rejects.toThrow(/^127\.0\.0\.1:9 cannot be reached \(connection refused\); check the network, HF_ENDPOINT and HTTPS_PROXY$/);
+    // No more than three tries: somebody is waiting.
+    expect(test.events.filter(({ type }) => type === "retry")).toHaveLength(2);
     await expect(test.pull("someone/open", { endpoint: "http://no-such-host.invalid", attempts: 1 })).rejects.toThrow(/^no-such-host\.invalid cannot be reached \(no (such host|network)/);
+    await test.pull("someone/open");
+    await expect(test.pull("someone/open", { endpoint: "http://127.0.0.1:9" })).rejects.toThrow(/HTTPS_PROXY; commit \w{12} is here from an earlier pull: sightline pull someone\/open --offline takes that$/);
   });
 
   it("may redirect a renamed repository, and not in circles", async () => {

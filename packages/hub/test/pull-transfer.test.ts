@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { hostname } from "node:os";
 import path from "node:path";
@@ -28,12 +28,13 @@ function spoil(times: number, how: (response: ServerResponse, range: readonly [n
   };
 }
 
-async function comesWhole(more: Parameters<typeof test.pull>[1] = {}): Promise<void> {
-  expect(await bytesOf(await test.pull(name, more), "model.safetensors")).toEqual(weights);
-  const [commit] = test.hub.repositories.get(name)?.commits ?? [];
-  expect((await test.tree(name)).filter((file) => file.includes("incomplete"))).toEqual([]);
-  expect(existsSync(path.join(test.cache, "models--someone--tower", "snapshots", commit?.id as string, "model.safetensors"))).toBe(true);
+/** What a pull leaves: the file's bytes, and what is not finished. */
+async function arrives(more: Parameters<typeof test.pull>[1] = {}): Promise<{ readonly bytes: Buffer; readonly unfinished: readonly string[] }> {
+  const bytes = await bytesOf(await test.pull(name, more), "model.safetensors");
+  return { bytes, unfinished: (await test.tree(name)).filter((file) => file.includes("incomplete")) };
 }
+
+const whole = { bytes: weights, unfinished: [] };
 
 function partOf(response: ServerResponse, [first, last]: readonly [number, number], bytes: Buffer, headers: Record<string, string | number> = {}): void {
   response.writeHead(206, { "content-length": last - first + 1, "content-range": `bytes ${first}-${last}/${weights.length}`, ...headers });
@@ -46,7 +47,7 @@ describe("a transfer", () => {
       partOf(response, [first, last], weights.subarray(first, first + 3000));
       setTimeout(() => response.destroy(), 20);
     });
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     const ranges = test.hub.transfers().map(({ range }) => range);
     expect(ranges).toEqual(expect.arrayContaining(["bytes=3000-8191", "bytes=11192-16383", "bytes=19384-24575"]));
     expect(test.events.filter(({ type }) => type === "retry")).toHaveLength(3);
@@ -58,7 +59,7 @@ describe("a transfer", () => {
       if (last < first + 4000) response.end();
       else setTimeout(() => response.destroy(), 20);
     });
-    await comesWhole({ attempts: 2 });
+    expect(await arrives({ attempts: 2 })).toEqual(whole);
   });
 
   it("ends when the server brings nothing, and the next pull goes on from what came", async () => {
@@ -74,7 +75,7 @@ describe("a transfer", () => {
     expect(left.some((file) => file.startsWith("snapshots/"))).toBe(false);
     test.hub.misbehave = () => false;
     test.hub.seen.length = 0;
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     // 13 pieces, of which 6 came the first time.
     expect(test.hub.transfers().filter(({ server }) => server === "cdn")).toHaveLength(7);
   });
@@ -84,7 +85,7 @@ describe("a transfer", () => {
       response.writeHead(200, { "content-length": weights.length });
       response.end(weights);
     });
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     // The four that began noticed together; one went on.
     expect(test.hub.transfers().filter(({ server }) => server === "cdn").length).toBeLessThanOrEqual(5);
   });
@@ -95,7 +96,7 @@ describe("a transfer", () => {
       response.write(weights.subarray(0, 20_000 + nth * 10_000));
       setTimeout(() => response.destroy(), 30);
     });
-    await comesWhole({ attempts: 3 });
+    expect(await arrives({ attempts: 3 })).toEqual(whole);
   });
 
   it.each([
@@ -108,7 +109,7 @@ describe("a transfer", () => {
       partOf(response, range, Buffer.alloc(0), headers);
       response.end(Buffer.alloc(8192));
     });
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     expect(test.events.filter(({ type }) => type === "retry")).toHaveLength(2);
     expect(test.events.find(({ type }) => type === "retry")).toMatchObject({ reason: expect.stringMatching(/model\.safetensors: asked for bytes \d+ to \d+ of 100000, got /) });
   });
@@ -121,12 +122,32 @@ describe("a transfer", () => {
     await expect(test.pull(name, { attempts: 2 })).rejects.toThrow(/model\.safetensors: asked for bytes \d+ to \d+ of 100000, got bytes 7-9\/12 \(2 tries\)/);
   });
 
+  it("is content with less than it asked for, and asks for the rest at once", async () => {
+    spoil(1000, (response, [first, last]) => {
+      const to = Math.min(last, first + 2999);
+      response.writeHead(206, { "content-length": to - first + 1, "content-range": `bytes ${first}-${to}/${weights.length}` });
+      response.end(weights.subarray(first, to + 1));
+    });
+    expect(await arrives()).toEqual(whole);
+    expect(test.events.filter(({ type }) => type === "retry")).toEqual([]);
+  });
+
+  it("takes files from a mirror whose ETags are its own", async () => {
+    test.hub.misbehave = ({ method, path, server }, response) => {
+      if (method !== "HEAD" || server !== "hub") return false;
+      response.writeHead(200, { etag: 'W/"mirror-1"', "content-length": path.endsWith("config.json") ? 2 : weights.length });
+      response.end();
+      return true;
+    };
+    expect(await arrives()).toEqual(whole);
+  });
+
   it("does not read on when a server sends more than was asked for", async () => {
     spoil(2, (response, [first, last]) => {
       response.writeHead(206, { "content-range": `bytes ${first}-${last}/${weights.length}` });
       response.end(Buffer.concat([weights.subarray(first, last + 1), randomBytes(50_000)]));
     });
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
   });
 
   it("brings a file again whose bytes were wrong", async () => {
@@ -134,7 +155,7 @@ describe("a transfer", () => {
       partOf(response, [first, last], randomBytes(last - first + 1));
       response.end();
     });
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     expect(test.events.filter(({ type }) => type === "repair")).toMatchObject([{ path: "model.safetensors", reason: "the bytes that came are not those that its hash names" }]);
   });
 
@@ -146,7 +167,7 @@ describe("a transfer", () => {
     await expect(test.pull(name)).rejects.toThrow(/^127\.0\.0\.1:\d+ twice sent other bytes for model\.safetensors than its hash says \(\w{12}\.\.\.\); nothing of it was kept: try later, or another HF_ENDPOINT$/);
     expect((await test.tree(name)).filter((file) => file.includes(sha256(weights)))).toEqual([]);
     test.hub.misbehave = () => false;
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
   });
 
   it("checks small files by git's hash", async () => {
@@ -162,7 +183,7 @@ describe("a transfer", () => {
   it("waits as long as a server asks that had too many requests", async () => {
     const started = Date.now();
     spoil(1, (response) => refuse(response, 429, undefined, "Too many requests", { "retry-after": "1" }));
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     expect(Date.now() - started).toBeGreaterThanOrEqual(990);
     expect(test.events.find(({ type }) => type === "retry")).toMatchObject({ waitMs: 1000, reason: expect.stringContaining("too many requests (429)") });
   });
@@ -174,7 +195,7 @@ describe("a transfer", () => {
 
   it("asks the hub for a new address when a signed one ran out", async () => {
     spoil(1, (response) => refuse(response, 403, undefined, "Request has expired"));
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     expect(test.hub.seen.filter(({ method, path, server }) => server === "hub" && method === "GET" && path.endsWith("model.safetensors")).length).toBeGreaterThanOrEqual(1);
   });
 
@@ -185,7 +206,7 @@ describe("a transfer", () => {
       refuse(response, 503, undefined, "busy");
       return true;
     };
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
   });
 
   it("stops at once when it is aborted, and goes on the next time", async () => {
@@ -199,7 +220,7 @@ describe("a transfer", () => {
     expect((await test.tree(name)).filter((file) => file.startsWith("snapshots/"))).toEqual([]);
     test.hub.misbehave = () => false;
     test.hub.seen.length = 0;
-    await comesWhole({ connections: 1 });
+    expect(await arrives({ connections: 1 })).toEqual(whole);
     expect(test.hub.transfers().filter(({ server }) => server === "cdn").length).toBeLessThan(13);
   });
 
@@ -210,7 +231,20 @@ describe("a transfer", () => {
     await writeFile(partial, randomBytes(500));
     // It claims more than is there.
     await writeFile(`${partial}.json`, JSON.stringify({ version: 1, bytes: 100_000, pieceBytes: 8192, received: new Array<number>(13).fill(8192) }));
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
+  });
+
+  it("that fills the disk says so, and the cache is usable afterwards", async ({ skip }) => {
+    // Linux's own full disk: every write to it fails with ENOSPC.
+    skip(process.platform !== "linux", "needs /dev/full");
+    const folder = path.join(test.cache, "models--someone--tower", "blobs");
+    await mkdir(folder, { recursive: true });
+    const partial = path.join(folder, `${sha256(weights)}.sightline.incomplete`);
+    await symlink("/dev/full", partial);
+    await expect(test.pull(name)).rejects.toThrow(/^the disk of .* is full; make room and run the command again, it goes on where it was$/);
+    expect((await test.tree(name)).filter((file) => file.startsWith("snapshots/") || file.startsWith("refs/"))).toEqual([]);
+    await rm(partial, { force: true });
+    expect(await arrives()).toEqual(whole);
   });
 
   it("refuses a file that is another than the one that was listed", async () => {
@@ -241,7 +275,7 @@ describe("two pulls", () => {
     await mkdir(locks, { recursive: true });
     // No process has this number: Linux gives at most 2^22.
     await writeFile(path.join(locks, "sightline.lock"), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), id: "x" }));
-    await comesWhole();
+    expect(await arrives()).toEqual(whole);
     expect(existsSync(path.join(locks, "sightline.lock"))).toBe(false);
   });
 

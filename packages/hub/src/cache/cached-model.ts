@@ -43,7 +43,7 @@ export async function cachedCheckpoint(model: string, cache: string = hubCacheFo
   const repository = isRepositoryName(name) ? name : file?.repository;
   if (repository === undefined) throw new HubError("unknown-model", `${name} is not a checkpoint`);
   const snapshot = await cachedSnapshot(cache, repository, revision ?? file?.revision ?? "main");
-  if (!snapshot) throw new HubError("not-downloaded", `${model} is not in the Hugging Face cache (${cache}); fetch it with: sightline pull ${model}`);
+  if (!snapshot) throw new HubError("not-downloaded", absent(model, cache));
   // What was pulled once belongs to it; what Python's tools brought is known by being there.
   const recorded = (await readPullRecord(repositoryFolder(cache, repository))).commits[snapshot.commit]?.files ?? {};
   await checkUnchanged(cache, snapshot, [...new Set([...snapshot.files, ...Object.keys(recorded)])], model);
@@ -74,7 +74,7 @@ async function pairOfManifest(model: string, manifest: ModelManifest, revision: 
     const path = snapshot?.files.find((name) => matchesGlob(file.path, name));
     return snapshot && path !== undefined ? { snapshot, path } : undefined;
   };
-  const missing = (): HubError => new HubError("not-downloaded", `${model} is not in the Hugging Face cache (${cache}); fetch it with: sightline pull ${model}`);
+  const missing = (): HubError => new HubError("not-downloaded", absent(model, cache));
   if (decoders.length === 0) {
     const from = manifest.files[0] as ManifestFile;
     throw new HubError("not-downloaded", `no GGUF of the decoder of ${manifest.name} is known; convert it from ${from.repository} with llama.cpp, pull the rest (sightline pull ${manifest.name}), and give --mmproj FOLDER --decoder FILE`);
@@ -96,7 +96,7 @@ async function pairOfManifest(model: string, manifest: ModelManifest, revision: 
 }
 
 async function pairOfRepository(model: string, repository: string, choice: string | undefined, snapshot: CachedSnapshot | undefined, cache: string): Promise<CachedPair> {
-  if (!snapshot) throw new HubError("not-downloaded", `${model} is not in the Hugging Face cache (${cache}); fetch it with: sightline pull ${model}`);
+  if (!snapshot) throw new HubError("not-downloaded", absent(model, cache));
   const ggufs = snapshot.files.filter((name) => name.toLowerCase().endsWith(".gguf"));
   const fits = (name: string): boolean => choice === undefined || (isGlob(choice) ? matchesGlob(choice, name) : choice === name || hasQuantisation(name, choice));
   const decoders = ggufs.filter((name) => !isVisionFile(name) && fits(name));
@@ -110,6 +110,10 @@ async function pairOfRepository(model: string, repository: string, choice: strin
   if (vision === undefined && !checkpoint) throw new HubError("not-downloaded", `${cache} has no mmproj*.gguf of ${repository}; ${more}`);
   await checkUnchanged(cache, snapshot, [decoder, ...(vision === undefined ? [] : [vision])], model);
   return { name: path.posix.basename(repository), decoder: fileIn(cache, snapshot, decoder), mmproj: vision === undefined ? snapshot.directory : fileIn(cache, snapshot, vision) };
+}
+
+function absent(model: string, cache: string): string {
+  return `${model} is neither a folder here nor in the Hugging Face cache (${cache}); fetch it with: sightline pull ${model}`;
 }
 
 function fileIn(cache: string, { repository, commit }: CachedSnapshot, file: string): string {

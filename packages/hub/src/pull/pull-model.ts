@@ -1,13 +1,15 @@
+import { setMaxListeners } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { hubCacheFolder, expanded, repositoryFolder, type Environment } from "../cache/cache-folder.js";
 import { addToPullRecord, readPullRecord, type BlobRecord } from "../cache/pull-record.js";
 import { lockRepository, type RepositoryLock } from "../cache/repository-lock.js";
 import { cachedCommit, linkToBlob, snapshotFile, snapshotFolder, writeRef } from "../cache/snapshot.js";
+import { HubError } from "../hub-error.js";
 import { checkRevision } from "../model-reference.js";
 import { HubConnection } from "../remote/hub-connection.js";
-import { endpointOf, readHubSettings } from "../remote/hub-settings.js";
+import { readHubSettings } from "../remote/hub-settings.js";
 import { readRepository, resolveFile, type ListedFile, type RemoteRepository } from "../remote/repository.js";
-import type { RetryOptions } from "../remote/retries.js";
+import { PassingFailure, type RetryOptions } from "../remote/retries.js";
 import { partialBytes } from "../transfer/partial-file.js";
 import { transferFiles, type WantedFile } from "../transfer/transfer-files.js";
 import { lookAtBlob, removeBlob } from "./cached-blobs.js";
@@ -27,6 +29,8 @@ export interface PullOptions {
   readonly cacheDirectory?: string;
   /** Asks nobody: says what the cache has, or that it lacks something. `HF_HUB_OFFLINE` when left out. */
   readonly offline?: boolean;
+  /** Instead of `HF_TOKEN` and the token's file. */
+  readonly token?: string;
   /** Instead of `HF_ENDPOINT`. */
   readonly endpoint?: string;
   /** Connections at once; 8 when left out. */
@@ -57,20 +61,25 @@ interface PlannedFile extends ListedFile {
  *   files appear whole and checked, and a revision moves only when all of its files are there
  */
 export async function pullModel(model: string, options: PullOptions = {}): Promise<PulledModel> {
-  const { environment = process.env, onProgress: tell = () => {}, signal = new AbortController().signal } = options;
+  const { environment = process.env, onProgress: tell = () => {} } = options;
+  // One that every connection may listen to, without a warning.
+  const signal = AbortSignal.any(options.signal ? [options.signal] : []);
+  setMaxListeners(0, signal);
   const cache = options.cacheDirectory === undefined ? hubCacheFolder(environment) : expanded(options.cacheDirectory);
   if (options.revision !== undefined) checkRevision(options.revision);
   const plans = await planPull(model, options.revision);
-  const settings = await readHubSettings(environment);
+  const settings = await readHubSettings(environment, options);
   if (options.offline ?? settings.offline) return offlineModel(model, plans, cache, tell, signal);
   const { attempts = 6, retryDelayMs: firstDelayMs = 500 } = options;
   const retries: RetryOptions = { attempts, firstDelayMs, signal, onRetry: (retry) => tell({ type: "retry", ...retry }) };
-  await using connection = new HubConnection(options.endpoint === undefined ? settings : { ...settings, endpoint: endpointOf(options.endpoint) });
+  await using connection = new HubConnection(settings);
   const planned: PlannedFile[] = [];
   for (const { repository, revision, choose } of plans) {
-    const remote = await readRepository(connection, repository, revision, retries);
-    const listed = new Map(remote.files.map((file) => [file.path, file]));
     const folder = repositoryFolder(cache, repository);
+    const remote = await readRepository(connection, repository, revision, { ...retries, attemptsWithoutAnswer: 3 }).catch(async (error: unknown) => {
+      throw await withoutHub(error, folder, revision, model);
+    });
+    const listed = new Map(remote.files.map((file) => [file.path, file]));
     for (const { path, part } of choose([...listed.keys()])) planned.push({ ...(listed.get(path) as ListedFile), part, remote, folder });
   }
   const locks: RepositoryLock[] = [];
@@ -86,6 +95,14 @@ export async function pullModel(model: string, options: PullOptions = {}): Promi
   } finally {
     for (const lock of locks) await lock.release();
   }
+}
+
+/** Without a network, says what can be had without one. */
+async function withoutHub(error: unknown, folder: string, revision: string, model: string): Promise<unknown> {
+  if (!(error instanceof HubError && error.code === "unreachable" && error.cause instanceof PassingFailure && error.cause.noAnswer)) return error;
+  const commit = await cachedCommit(folder, revision);
+  const here = commit === undefined ? "" : `; commit ${commit.slice(0, 12)} is here from an earlier pull: sightline pull ${model} --offline takes that`;
+  return new HubError("unreachable", `${error.cause.message}; check the network, HF_ENDPOINT and HTTPS_PROXY${here}`, { cause: error });
 }
 
 interface Bringing {

@@ -85,7 +85,7 @@ export class HubConnection implements AsyncDisposable {
       return { status: answer.statusCode, url: url.href, header, body: answer.body };
     } catch (cause) {
       signal.throwIfAborted();
-      throw new PassingFailure(`${url.host} cannot be reached (${reasonOf(cause)})`, { cause });
+      throw new PassingFailure(`${url.host} cannot be reached (${reasonOf(cause)})`, { cause, noAnswer: true });
     }
   }
 

@@ -31,21 +31,20 @@ const truths = new Set(["1", "on", "yes", "true"]);
 /**
  * Reads the variables that huggingface_hub reads: `HF_ENDPOINT`, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the token's file
  * (`HF_TOKEN_PATH` or `HF_HOME/token`), `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`; and
- * `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` in either case.
+ * `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` in either case. What is given as an option goes before them.
  * @throws HubError `bad-settings` for an endpoint or a proxy that is no http(s) URL, or a token that no header can hold
  */
-export async function readHubSettings(environment: Environment = process.env): Promise<HubSettings> {
+export async function readHubSettings(environment: Environment, { endpoint, token }: { readonly endpoint?: string; readonly token?: string } = {}): Promise<HubSettings> {
   const is = (name: string): boolean => truths.has((environment[name] ?? "").toLowerCase());
   return {
-    endpoint: endpointOf(environment["HF_ENDPOINT"] || "https://huggingface.co"),
-    token: is("HF_HUB_DISABLE_IMPLICIT_TOKEN") ? undefined : await readToken(environment),
+    endpoint: endpointOf(endpoint ?? (environment["HF_ENDPOINT"] || "https://huggingface.co")),
+    token: token !== undefined ? { value: checkToken(token, "the token option"), from: "the token option" } : is("HF_HUB_DISABLE_IMPLICIT_TOKEN") ? undefined : await readToken(environment),
     offline: is("HF_HUB_OFFLINE") || is("TRANSFORMERS_OFFLINE"),
     proxy: proxyOf(environment),
   };
 }
 
-/** @throws HubError `bad-settings` */
-export function endpointOf(text: string): string {
+function endpointOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !["http:", "https:"].includes(url.protocol)) throw new HubError("bad-settings", `HF_ENDPOINT: expected a URL like https://huggingface.co, got ${JSON.stringify(text.slice(0, 100))}`);
   if (url.username !== "" || url.password !== "") throw new HubError("bad-settings", "HF_ENDPOINT: expected a URL without a user and a password; a token goes into HF_TOKEN");

@@ -1,5 +1,6 @@
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { HubError } from "../hub-error.js";
+import { isSha256 } from "../cache/blob.js";
 import { checkFileName, isCommit } from "../cache/snapshot.js";
 import { discard, readText, type HubConnection } from "./hub-connection.js";
 import { PassingFailure, withRetries, type RetryOptions } from "./retries.js";
@@ -69,8 +70,9 @@ export async function resolveFile(connection: HubConnection, { repository, commi
     new HubError("bad-response", `${repository}: ${file.path}: the hub listed it with ${what} ${expected} and sends it with ${got}; it may have changed in this moment: run the command again`);
   const at = response.header("x-repo-commit");
   if (at !== undefined && at !== commit) throw changed("commit", commit, at);
-  const etag = (response.header("x-linked-etag") ?? response.header("etag"))?.replace(/^W\//, "").replaceAll('"', "");
-  if (etag !== undefined && etag !== file.blob) throw changed("hash", file.blob, etag.slice(0, 100));
+  // The bytes are compared with their hash in any case; this finds out before they come. A mirror may have ETags of its own.
+  const etag = response.header("x-linked-etag")?.replace(/^W\//, "").replaceAll('"', "");
+  if (etag !== undefined && etag !== file.blob && isSha256(etag)) throw changed("hash", file.blob, etag);
   const location = response.header("location");
   const size = response.header("x-linked-size") ?? (location === undefined ? response.header("content-length") : undefined);
   if (size !== undefined && Number(size) !== file.bytes) throw changed("size", file.bytes, size);

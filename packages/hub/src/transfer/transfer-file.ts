@@ -35,6 +35,7 @@ export async function transferPiece(transfer: FileTransfer, piece: number, optio
   const progress = (): number => (mine.whole ? partial.done : (partial.received[piece] as number));
   const attempt = async (): Promise<void> => {
     while (!isDone() && (mine.whole || !transfer.whole)) {
+      const before = progress();
       const from = mine.whole ? 0 : start + (partial.received[piece] as number);
       const to = mine.whole ? partial.bytes : start + length;
       const response = await ask(transfer, connection, mine.whole ? undefined : `bytes=${from}-${to - 1}`, retries.signal);
@@ -49,7 +50,8 @@ export async function transferPiece(transfer: FileTransfer, piece: number, optio
         discard(response.body);
         throw error;
       }
-      if (!isDone()) throw new PassingFailure(`${hostOf(response)}: ${transfer.source.path} broke off`);
+      // A server may send less than it was asked for, as long as it sends something.
+      if (!isDone() && progress() === before) throw new PassingFailure(`${hostOf(response)}: ${transfer.source.path} broke off`);
     }
   };
   await withRetries(attempt, retries, progress);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { stat } from "node:fs/promises";
 import { digestBlob } from "../cache/blob.js";
 import type { BlobRecord } from "../cache/pull-record.js";
@@ -61,6 +62,7 @@ const bytesWorthSyncing = 2 ** 26;
 export async function transferFiles(files: readonly WantedFile[], options: TransferFilesOptions): Promise<void> {
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, options.retries.signal]);
+  setMaxListeners(0, signal);
   const transfers = new Transfers(files, { ...options, retries: { ...options.retries, signal } });
   const stopTelling = transfers.tell();
   const work = async (): Promise<void> => {
