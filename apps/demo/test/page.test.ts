@@ -187,21 +187,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.question.fill("What do you see?");
     await demo.question.press("Enter");
     // It is written about once a second.
-    const kept = (): Promise<string> =>
-      demo.page.evaluate(
-        () =>
-          new Promise<string>((resolve) => {
-            const opening = indexedDB.open("sightline");
-            opening.addEventListener("success", () => {
-              const reading = opening.result.transaction("conversations").objectStore("conversations").index("updatedAt").openCursor(undefined, "prev");
-              reading.addEventListener("success", () => {
-                opening.result.close();
-                resolve((reading.result?.value as { messages: { text: string }[] }).messages.at(-1)?.text ?? "");
-              });
-            });
-          }),
-      );
-    await expect.poll(kept, { timeout: 10_000 }).toMatch(/^I see an airplane/);
+    await expect.poll(() => demo.lastKeptText(), { timeout: 10_000 }).toMatch(/^I see an airplane/);
     await usualAnswers();
     await demo.page.reload();
     await demo.page.getByText("Stopped here.").waitFor();

@@ -99,6 +99,25 @@ export class DemoPage {
     return page;
   }
 
+  /** The last message of the conversation that was last changed, as it lies in IndexedDB. */
+  lastKeptText(): Promise<string> {
+    return this.page.evaluate(
+      () =>
+        new Promise<string>((resolve, reject) => {
+          const opening = indexedDB.open("sightline");
+          opening.addEventListener("error", () => reject(opening.error));
+          opening.addEventListener("success", () => {
+            const reading = opening.result.transaction("conversations").objectStore("conversations").index("updatedAt").openCursor(undefined, "prev");
+            reading.addEventListener("success", () => {
+              const last = reading.result?.value as { readonly messages: readonly { readonly text: string }[] } | undefined;
+              opening.result.close();
+              resolve(last?.messages.at(-1)?.text ?? "");
+            });
+          });
+        }),
+    );
+  }
+
   /** The name of what has the focus. */
   focused(): Promise<string> {
     return this.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim() ?? "");
