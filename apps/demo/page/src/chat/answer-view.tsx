@@ -28,13 +28,13 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
   if (growing !== undefined || answer.state === "writing") {
     return (
       <article class="answer writing" aria-label="Answer">
-        {text === "" ? <p class="waiting">Looking…</p> : <div class="prose" dangerouslySetInnerHTML={{ __html: html }} />}
+        {text === "" ? <p class="waiting">Looking…</p> : <div class="prose" dir="auto" dangerouslySetInnerHTML={{ __html: html }} />}
       </article>
     );
   }
   return (
     <article class={`answer ${answer.state}`} aria-label="Answer">
-      {text !== "" && <div class="prose" dangerouslySetInnerHTML={{ __html: html }} />}
+      {text !== "" && <div class="prose" dir="auto" dangerouslySetInnerHTML={{ __html: html }} />}
       {answer.state === "failed" && (
         <div class="failure" role="alert">
           <Icon name="warning" />
