@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -16,6 +16,9 @@ import { PullsUnderWay } from "./models/pulls-under-way.js";
 import { openApiDocument } from "./open-api.js";
 import { parseServerOptions, type ServerOptions } from "./server-options.js";
 import type { ServerContext } from "./server-context.js";
+
+/** For the headers of a request to arrive. */
+const headersMs = 15_000;
 
 export interface RunningServer extends AsyncDisposable {
   /** As in "http://127.0.0.1:8080". */
@@ -52,9 +55,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const startup: { state: ServerContext["startup"]["state"] } = { state: "loading" };
     const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
     const ending = new AbortController();
+    // Every request under way listens.
+    setMaxListeners(0, ending.signal);
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
-    const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + 5000, headersTimeout: 15_000, keepAliveTimeout: 15_000 } }) as Server);
+    const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
+    // Who does not read an answer keeps it in memory no longer than this.
+    http.setTimeout((settings.limits.seconds + 30) * 1000);
     http.listen(settings.port, settings.host);
     await once(http, "listening").catch((cause: unknown) => {
       throw new Error(`startServer: cannot listen at ${settings.host}, port ${settings.port} (${(cause as NodeJS.ErrnoException).code}); choose another, or 0 for any that is free`, { cause });

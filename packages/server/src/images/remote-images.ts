@@ -15,6 +15,10 @@ export interface RemoteImageOptions {
   /** Seconds for one image, redirects included. 10 when left out. */
   readonly seconds?: number;
   readonly lookup?: Lookup;
+  /** Which addresses names may lead to; `isPublicAddress` in use. */
+  readonly isPublic?: (address: string) => boolean;
+  /** PEM of authorities that are trusted instead of Node's. */
+  readonly certificateAuthority?: string;
 }
 
 const mostRedirects = 3;
@@ -37,13 +41,14 @@ export class RemoteImages implements AsyncDisposable {
   readonly #publicOnly: Agent;
   readonly #anywhere: Agent;
 
-  constructor({ allowedHosts = [], localHosts = [], seconds = 10, lookup = resolve as unknown as Lookup }: RemoteImageOptions = {}) {
+  constructor({ allowedHosts = [], localHosts = [], seconds = 10, lookup = resolve as unknown as Lookup, isPublic = isPublicAddress, certificateAuthority }: RemoteImageOptions = {}) {
     this.#allowed = new HostList(allowedHosts);
     this.#local = new HostList(localHosts);
     this.#seconds = seconds;
     const common = { connections: 4, pipelining: 1, maxHeaderSize: 16_384, headersTimeout: seconds * 1000, bodyTimeout: seconds * 1000 };
-    this.#publicOnly = new Agent({ ...common, connect: { timeout: seconds * 1000, lookup: publicLookup(lookup) as never } });
-    this.#anywhere = new Agent({ ...common, connect: { timeout: seconds * 1000 } });
+    const connect = { timeout: seconds * 1000, ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }) };
+    this.#publicOnly = new Agent({ ...common, connect: { ...connect, lookup: publicLookup(lookup, isPublic) as never } });
+    this.#anywhere = new Agent({ ...common, connect });
   }
 
   /**
@@ -87,7 +92,7 @@ export class RemoteImages implements AsyncDisposable {
 
   #checked(text: string, base?: URL): URL {
     // What one parser takes for a path and another for a host never gets as far as either.
-    if (/[\\\s\u0000-\u001f\u007f]/.test(text)) throw refused("the URL has spaces, backslashes or control characters");
+    if (/[\\\s\p{Cc}]/u.test(text)) throw refused("the URL has spaces, backslashes or control characters");
     let url: URL;
     try {
       url = new URL(text, base);
@@ -105,11 +110,11 @@ export class RemoteImages implements AsyncDisposable {
 }
 
 /** A lookup for `net.connect` that gives public addresses or fails: where one of a name's addresses is private, all are refused. */
-function publicLookup(lookup: Lookup) {
+function publicLookup(lookup: Lookup, isPublic: (address: string) => boolean) {
   return (hostname: string, options: { readonly all?: boolean }, done: (error: Error | null, address?: string | LookupAddress[], family?: number) => void): void => {
     lookup(hostname, { all: true }, (error, addresses) => {
       if (error) return done(error);
-      if (addresses.length === 0 || !addresses.every(({ address }) => isPublicAddress(address))) return done(new PrivateAddressError("the name leads to an address that is not public"));
+      if (addresses.length === 0 || !addresses.every(({ address }) => isPublic(address))) return done(new PrivateAddressError("the name leads to an address that is not public"));
       const [first] = addresses as [LookupAddress];
       return options.all === true ? done(null, addresses) : done(null, first.address, first.family);
     });
