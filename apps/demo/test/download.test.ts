@@ -6,6 +6,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage } from "./browser/demo-page";
+import { soon } from "./browser/soon";
 
 const application = fileURLToPath(new URL("..", import.meta.url));
 const megabyte = 1e6;
@@ -56,7 +57,7 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
     expect(await demo.audit("downloading")).toEqual([]);
 
     await demo.button("Cancel downloading owner/small").click();
-    await expect.poll(() => progress.count()).toBe(0);
+    await expect.poll(() => progress.count(), soon).toBe(0);
     expect(await demo.button("Model: mini").count()).toBe(1);
 
     await small().click();
