@@ -15,7 +15,7 @@ import { ModelPool } from "./models/model-pool.js";
 import { PullsUnderWay } from "./models/pulls-under-way.js";
 import { openApiDocument } from "./open-api.js";
 import { parseServerOptions, type ServerOptions } from "./server-options.js";
-import type { ServerContext } from "./server-context.js";
+import type { ServerContext, Startup } from "./server-context.js";
 
 /** For the headers of a request to arrive. */
 const headersMs = 15_000;
@@ -52,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     for (const chat of settings.models) await models.addChat(chat);
     for (const siglip of settings.siglip) await models.addSiglip(siglip);
-    const startup: { state: ServerContext["startup"]["state"] } = { state: "loading" };
+    const startup: Startup = { state: "loading" };
     const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
     const ending = new AbortController();
     // Every request under way listens.
