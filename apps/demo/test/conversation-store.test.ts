@@ -92,10 +92,4 @@ describe.skipIf(withoutChromium)("conversations in IndexedDB", () => {
     await page.evaluate((now) => window.opened.dropLostPictures(now), conversation("a", 1, ["kept"]));
     expect([await picture("kept"), await picture("lost"), await picture("other")]).toEqual(["1", undefined, "3"]);
   });
-
-  it("that were cut off by a closed page have stopped answers", async () => {
-    const one = conversation("a", 1);
-    await save({ ...one, messages: [...one.messages, { role: "assistant", id: "x", model: "mini", text: "half", state: "writing" }] });
-    expect((await list())[0]?.messages[1]).toMatchObject({ text: "half", state: "stopped" });
-  });
 });

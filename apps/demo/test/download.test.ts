@@ -6,6 +6,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage } from "./browser/demo-page";
+import { soon } from "./browser/soon";
 
 const application = fileURLToPath(new URL("..", import.meta.url));
 const megabyte = 1e6;
@@ -13,10 +14,8 @@ const megabyte = 1e6;
 describe.skipIf(withoutChromium)("the model picker, on the real server, with a fetch that only counts to 40 MB and then gives mini", () => {
   let server: RunningServer;
   let demo: DemoPage;
-  /** What has been fetched waits here. */
-  let reached = 0;
-  let allowed = 0;
-  let failure: Error | undefined;
+  /** Megabytes that the fetch has reached, and how far it may go for now; why it fails, if it does. */
+  const fetched: { reached: number; allowed: number; failure?: Error } = { reached: 0, allowed: 0 };
 
   beforeAll(async () => {
     await build({ configFile: path.join(application, "vite.config.ts"), logLevel: "warn", build: { outDir: path.join(application, "dist/download-page") } });
@@ -27,11 +26,11 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
       pullableModels: ["owner/small"],
       pullModel: async (name, { onProgress, signal }) => {
         for (let loaded = 0; loaded <= 40; loaded += 10) {
-          while (loaded > allowed) {
-            if (failure) throw failure;
+          while (loaded > fetched.allowed) {
+            if (fetched.failure) throw fetched.failure;
             await wait(5, undefined, { signal });
           }
-          reached = loaded;
+          fetched.reached = loaded;
           onProgress({ status: "downloading", file: "model.gguf", loadedBytes: loaded * megabyte, totalBytes: 40 * megabyte });
         }
         return { name, path: "mini" };
@@ -49,7 +48,7 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
 
   it("tells how far a download is, can be cancelled, says why one failed, and uses the model once it is there", async () => {
     const { page } = demo;
-    allowed = 10;
+    fetched.allowed = 10;
     await demo.button("Model: mini").click();
     await small().click();
     await page.getByText("10 MB of 40 MB").waitFor();
@@ -58,20 +57,20 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
     expect(await demo.audit("downloading")).toEqual([]);
 
     await demo.button("Cancel downloading owner/small").click();
-    await expect.poll(() => progress.count()).toBe(0);
+    await expect.poll(() => progress.count(), soon).toBe(0);
     expect(await demo.button("Model: mini").count()).toBe(1);
 
     await small().click();
     await page.getByText("10 MB of 40 MB").waitFor();
-    failure = new Error("the disk is full");
+    fetched.failure = new Error("the disk is full");
     await page.getByRole("alert").waitFor();
     expect(await demo.audit("download-failed")).toEqual([]);
-    failure = undefined;
+    delete fetched.failure;
 
-    allowed = 40;
+    fetched.allowed = 40;
     await demo.button("Try again").click();
     await demo.button("Model: small").waitFor();
-    expect(reached).toBe(40);
+    expect(fetched.reached).toBe(40);
     await page.keyboard.press("Escape");
     await demo.choose("penguins.png");
     expect(await demo.ask("What do you see?")).toBe("I see three penguins.");

@@ -5,6 +5,7 @@ import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage, example } from "./browser/demo-page";
+import { soon } from "./browser/soon";
 import { startDemo, type DemoServer } from "./browser/demo-server";
 
 const application = fileURLToPath(new URL("..", import.meta.url));
@@ -96,7 +97,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.give("drop", { name: "notes.txt", type: "text/plain", bytes: Buffer.from("hello") });
     await demo.page.getByText("Only pictures can be dropped here.").waitFor();
     await demo.give("drop", { name: "broken.png", type: "image/png", bytes: Buffer.from("not a picture") });
-    await expect.poll(() => demo.page.getByRole("alert").textContent()).toBe("“broken.png” could not be read as a picture.");
+    await expect.poll(() => demo.page.getByRole("alert").textContent(), soon).toBe("“broken.png” could not be read as a picture.");
   });
 
   it("scales a large picture down before it is sent", async () => {
@@ -128,7 +129,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
   it("photographs with the camera", async () => {
     await fresh();
     await demo.button("Take a picture").click();
-    await expect.poll(() => demo.button("Take picture").isEnabled()).toBe(true);
+    await expect.poll(() => demo.button("Take picture").isEnabled(), soon).toBe(true);
     expect(await demo.audit("camera")).toEqual([]);
     await demo.button("Take picture").click();
     await demo.page.locator(".tray img").waitFor();
@@ -137,9 +138,14 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.answer(0)).not.toBe("");
   });
 
-  /** Mini says little: here it is told to go on when it is done, so that there is something to stop. */
+  /** Mini says little and fast: here it is told to go on when it is done, over a slow network, so that there is something to stop. */
   const longAnswers = async (): Promise<void> => {
     await demo.page.route("**/v1/chat/completions", (route) => route.continue({ postData: { ...(route.request().postDataJSON() as object), ignore_eos: true, max_tokens: 3500, temperature: 0 } }));
+    await demo.slowDown(20_000);
+  };
+  const usualAnswers = async (): Promise<void> => {
+    await demo.page.unroute("**/v1/chat/completions");
+    await demo.slowDown(-1);
   };
 
   it("stops an answer where it is, and answers the next question", async () => {
@@ -153,7 +159,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.getByText("Stopped here.").waitFor();
     const stopped = await demo.answer(0);
     expect(stopped).toMatch(/^I see an airplane/);
-    await demo.page.unroute("**/v1/chat/completions");
+    await usualAnswers();
     expect(await demo.audit("stopped")).toEqual([]);
     expect(await demo.page.locator(".answer").textContent()).toContain(stopped);
     expect(await demo.ask("Is there an airplane?")).toMatch(/^Yes/);
@@ -168,11 +174,44 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.locator(".answer.writing .prose").waitFor();
     await demo.question.press("Escape");
     await demo.page.getByText("Stopped here.").waitFor();
-    await demo.page.unroute("**/v1/chat/completions");
+    await usualAnswers();
     await demo.button("Answer again").click();
-    await expect.poll(() => demo.answer(0)).toBe("I see an airplane, a hamburger and a sailboat.");
+    await expect.poll(() => demo.answer(0), soon).toBe("I see an airplane, a hamburger and a sailboat.");
     expect(await demo.answers.count()).toBe(1);
     expect(await demo.focused()).toBe("Your question");
+  });
+
+  it("keeps what there was of an answer when the page is reloaded while it is written", async () => {
+    await fresh();
+    await longAnswers();
+    await demo.choose("scene.png");
+    await demo.question.fill("What do you see?");
+    await demo.question.press("Enter");
+    // It is written about once a second.
+    await expect.poll(() => demo.lastKeptText(), soon).toMatch(/^I see an airplane/);
+    await usualAnswers();
+    await demo.page.reload();
+    await demo.page.getByText("Stopped here.").waitFor();
+    expect(await demo.answer(0)).toMatch(/^I see an airplane/);
+  });
+
+  it("shows in one tab what was asked in another", async () => {
+    await fresh();
+    const other = await demo.otherTab();
+    await demo.choose("penguins.png");
+    await demo.ask("Are there any penguins?");
+    await other.getByRole("button", { name: "Are there any penguins?", exact: true }).click();
+    await expect.poll(() => other.locator(".prose").textContent(), soon).toMatch(/^Yes/);
+    await other.locator(".plate img").waitFor();
+    await other.close();
+  });
+
+  it("works, and says that nothing is kept, where the browser has no IndexedDB (taken away here)", async () => {
+    const other = await demo.otherTab(() => Object.defineProperty(window, "indexedDB", { value: undefined }));
+    await other.getByText("Conversations cannot be kept").waitFor();
+    await other.locator(".example").first().click();
+    await expect.poll(() => other.locator(".answer.complete .prose").textContent(), soon).toBe("I see an airplane, a hamburger and a sailboat.\n");
+    await other.close();
   });
 
   it("keeps conversations with their pictures over a reload, and goes back and forth between them", async () => {
@@ -190,8 +229,8 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.page.locator(".plate img").evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth))).toBe(384);
     // What was seen before the reload is still known to the model.
     expect(await demo.ask("Is there a penguin?")).toMatch(/^Yes/);
-    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("penguins");
-    await expect.poll(() => demo.page.locator(".row").count()).toBe(1);
+    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("penguins see");
+    await expect.poll(() => demo.page.locator(".row").count(), soon).toBe(1);
     await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("nothing like it");
     await demo.page.getByText("Nothing found for “nothing like it”.").waitFor();
   });
@@ -207,7 +246,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.audit("editing")).toEqual([]);
     await editor.fill("What do you see?");
     await editor.press("Enter");
-    await expect.poll(() => demo.page.locator(".question-text").allTextContents()).toEqual(["What do you see?"]);
+    await expect.poll(() => demo.page.locator(".question-text").allTextContents(), soon).toEqual(["What do you see?"]);
     expect(await demo.answer(0)).toBe("I see a sunflower and a deer.");
     expect(await demo.answers.count()).toBe(1);
     expect(await demo.focused()).toBe("Your question");
@@ -259,6 +298,8 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.button("Delete").click();
     await demo.page.getByText("Deleted “Crabs on grey”.").waitFor();
     expect(await demo.page.locator(".row").count()).toBe(before - 1);
+    // Somebody who is about to use it keeps the notice there.
+    await demo.button("Undo").focus();
     expect(await demo.audit("deleted")).toEqual([]);
     await demo.button("Undo").click();
     await demo.page.getByRole("heading", { name: "Crabs on grey" }).waitFor();
@@ -281,9 +322,9 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     for (const label of Object.keys(await tags())) await demo.button(`Remove ${label}`).click();
     await words.pressSequentially("hamburger, crab");
     await words.press("Enter");
-    await expect.poll(async () => Number.parseFloat((await tags())["hamburger"] ?? "")).toBeGreaterThan(80);
+    await expect.poll(async () => Number.parseFloat((await tags())["hamburger"] ?? ""), soon).toBeGreaterThan(80);
     expect(Object.keys(await tags())).toEqual(["hamburger", "crab"]);
-    expect((await tags())["crab"]).toMatch(/^(under 0\.1|\d\.\d)%$/);
+    await expect.poll(async () => (await tags())["crab"], soon).toMatch(/^(under 0\.1|\d\.\d)%$/);
     expect(await demo.page.getByText("None of the above.").count()).toBe(0);
 
     const openView = async (): Promise<void> => {
@@ -320,7 +361,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.unroute("**/v1/chat/completions");
     expect(demo.problems.splice(0)).toEqual([expect.stringContaining("400 (Bad Request)")]);
     await demo.button("Try again").click();
-    await expect.poll(() => demo.answer(0)).toBe("I see two crabs.");
+    await expect.poll(() => demo.answer(0), soon).toBe("I see two crabs.");
   });
 
   it("uses its settings, keeps them, and changes its looks", async () => {
@@ -376,7 +417,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     for (let presses = 0; presses < 40 && (await demo.focused()) !== "What do you see?"; presses++) await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
     expect(await demo.answer(0)).toBe("I see an airplane, a hamburger and a sailboat.");
-    await expect.poll(() => demo.focused()).toBe("Your question");
+    await expect.poll(() => demo.focused(), soon).toBe("Your question");
     await page.keyboard.type("Is there a sailboat?");
     await page.keyboard.press("Enter");
     expect(await demo.answer(1)).toMatch(/^Yes/);
@@ -404,9 +445,9 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.button("Send").isDisabled()).toBe(true);
     expect(await demo.audit("unreachable")).toEqual([]);
     server = await startDemo("--port", new URL(server.url).port, ...twoModels);
-    await expect.poll(() => demo.page.getByText("Start it again with npm start").count(), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => demo.page.getByText("Start it again with npm start").count(), soon).toBe(0);
     await demo.button("Try again").first().click();
-    await expect.poll(() => demo.answer(0)).toBe("I see two crabs.");
+    await expect.poll(() => demo.answer(0), soon).toBe("I see two crabs.");
     expect(await demo.question.inputValue()).toBe("Is there a crab?");
     expect(new Set(demo.problems.splice(0))).toEqual(new Set(["Failed to load resource: net::ERR_CONNECTION_REFUSED"]));
   });

@@ -51,9 +51,17 @@ export function App(): VNode {
 
   return (
     <>
-      <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>("#question")?.focus()}>
+      <a
+        class="skip"
+        href="#question"
+        onClick={(event) => {
+          // The address says which conversation is open.
+          event.preventDefault();
+          document.querySelector<HTMLElement>("#question")?.focus();
+        }}
+      >
         Skip to the question
-      </button>
+      </a>
       <div class="frame" data-list={list} data-view={view}>
         {list && <Sidebar overlay={listOver} onSettings={() => setSettingsOpen(true)} />}
         {covered && <div class="scrim" onClick={closeOverlays} />}

@@ -1,7 +1,8 @@
 import { render } from "preact";
 import { App } from "./app";
 import { askForModels } from "./chat/models-of-server";
-import { followAddress, readHistory } from "./conversation/history";
+import { underWay } from "./chat/replies";
+import { followAddress, followHistory } from "./conversation/history";
 import { followTheme } from "./settings/theme";
 import { followRoom } from "./shell/panels";
 import "./styles/index.css";
@@ -9,7 +10,7 @@ import "./styles/index.css";
 followTheme();
 followAddress();
 followRoom();
-void readHistory();
+void followHistory((conversation) => underWay.get().has(conversation));
 void askForModels();
 
 const place = document.querySelector("#page");

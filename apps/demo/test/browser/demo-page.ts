@@ -82,6 +82,42 @@ export class DemoPage {
     return this.page.getByRole("button", typeof name === "string" ? { name, exact: true } : { name });
   }
 
+  /** Bytes a second that the page gets from now on; -1: as many as there are. */
+  async slowDown(bytes: number): Promise<void> {
+    const session = await this.#context.newCDPSession(this.page);
+    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytes, uploadThroughput: -1 });
+    // The condition would end with the session.
+    if (bytes === -1) await session.detach();
+  }
+
+  /** The page in another tab of the same browser; `before` runs in it first. */
+  async otherTab(before?: () => void): Promise<Page> {
+    const page = await this.#context.newPage();
+    if (before) await page.addInitScript(before);
+    await page.goto(this.#url);
+    await page.getByRole("textbox", { name: "Your question" }).waitFor();
+    return page;
+  }
+
+  /** The last message of the conversation that was last changed, as it lies in IndexedDB. */
+  lastKeptText(): Promise<string> {
+    return this.page.evaluate(
+      () =>
+        new Promise<string>((resolve, reject) => {
+          const opening = indexedDB.open("sightline");
+          opening.addEventListener("error", () => reject(opening.error));
+          opening.addEventListener("success", () => {
+            const reading = opening.result.transaction("conversations").objectStore("conversations").index("updatedAt").openCursor(undefined, "prev");
+            reading.addEventListener("success", () => {
+              const last = reading.result?.value as { readonly messages: readonly { readonly text: string }[] } | undefined;
+              opening.result.close();
+              resolve(last?.messages.at(-1)?.text ?? "");
+            });
+          });
+        }),
+    );
+  }
+
   /** The name of what has the focus. */
   focused(): Promise<string> {
     return this.page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim() ?? "");

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Answer } from "../conversation/conversation";
 import { renderMarkdown } from "../markdown/render-markdown";
 import { useObservable } from "../observable";
+import { settings } from "../settings/settings";
 import { Icon } from "../shell/icon";
 import { focusQuestion } from "../shell/focus";
 import { tellFailure } from "../shell/notices";
@@ -21,6 +22,7 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
   const growing = useObservable(writing, (now) => now.get(answer.id));
   const text = growing ?? answer.text;
   const html = useMemo(() => renderMarkdown(text), [text]);
+  const steady = useObservable(settings, ({ temperature }) => temperature === 0);
   const again = (): void => {
     focusQuestion();
     answerAgain(conversation, answer.id).catch(tellFailure);
@@ -28,13 +30,13 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
   if (growing !== undefined || answer.state === "writing") {
     return (
       <article class="answer writing" aria-label="Answer">
-        {text === "" ? <p class="waiting">Looking…</p> : <div class="prose" dangerouslySetInnerHTML={{ __html: html }} />}
+        {text === "" ? <p class="waiting">Looking…</p> : <div class="prose" dir="auto" dangerouslySetInnerHTML={{ __html: html }} />}
       </article>
     );
   }
   return (
     <article class={`answer ${answer.state}`} aria-label="Answer">
-      {text !== "" && <div class="prose" dangerouslySetInnerHTML={{ __html: html }} />}
+      {text !== "" && <div class="prose" dir="auto" dangerouslySetInnerHTML={{ __html: html }} />}
       {answer.state === "failed" && (
         <div class="failure" role="alert">
           <Icon name="warning" />
@@ -54,7 +56,7 @@ export function AnswerView({ answer, conversation, last }: AnswerViewProps): VNo
           <p class="figures">{timingLine(answer)}</p>
           {text !== "" && <CopyButton text={text} />}
           {last && answer.state !== "failed" && (
-            <button type="button" class="quiet-button" onClick={again}>
+            <button type="button" class="quiet-button" title={steady ? "At temperature 0 it will be the same; the settings let it vary" : undefined} onClick={again}>
               <Icon name="again" /> Answer again
             </button>
           )}

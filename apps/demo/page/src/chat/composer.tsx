@@ -79,6 +79,7 @@ export function Composer(): VNode {
           ref={field}
           id="question"
           rows={1}
+          dir="auto"
           aria-label="Your question"
           placeholder={pictures.length > 0 ? stockQuestion : "Ask about a picture"}
           value={text}

@@ -2,6 +2,7 @@ import { newId, type Picture } from "../conversation/conversation";
 import { observable, type Observable } from "../observable";
 import { holdPicture, releasePicture } from "../pictures/picture-bytes";
 import { preparePicture } from "../pictures/prepare-picture";
+import { lookAt } from "../vision/looked-at";
 
 /** The question that is being written, and its pictures. */
 export interface Draft {
@@ -24,6 +25,8 @@ export async function addFiles(files: readonly File[]): Promise<void> {
   const room = mostPictures - draft.get().pictures.length - draft.get().preparing;
   const taken = files.slice(0, Math.max(0, room));
   draft.update((now) => ({ ...now, preparing: now.preparing + taken.length, problem: files.length > taken.length ? `A question takes ${mostPictures} pictures at most.` : undefined }));
+  // What has just come is what is looked at.
+  lookAt(undefined);
   const prepared = await Promise.all(taken.map((file) => prepare(file)));
   draft.update((now) => {
     const pictures = prepared.filter((one): one is Picture => typeof one !== "string");

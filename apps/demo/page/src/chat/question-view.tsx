@@ -44,7 +44,7 @@ export function QuestionView({ question, conversation }: QuestionViewProps): VNo
         </ul>
       )}
       <div class="question-line">
-        <p class="question-text">{text}</p>
+        <p class="question-text" dir="auto">{text}</p>
         <button type="button" class="quiet-button" data-returns onClick={() => setEditing(true)}>
           <Icon name="edit" /> Edit
         </button>

@@ -1,5 +1,5 @@
 import { streamChat } from "../api/chat-completion";
-import { messagesBefore, newAnswer, newConversation, newId, stockQuestion, withAnswer, withMessages, type Answer, type Conversation, type Picture, type Question } from "../conversation/conversation";
+import { messagesBefore, newAnswer, newConversation, newId, picturesOf, stockQuestion, withAnswer, withMessages, type Answer, type Conversation, type Picture, type Question } from "../conversation/conversation";
 import { conversationNamed, dropLostPictures, keep, open, openId, write, writePicture } from "../conversation/history";
 import { requestMessages } from "../conversation/request-messages";
 import { observable, type Observable } from "../observable";
@@ -52,17 +52,20 @@ async function put(conversation: Conversation, messages: Conversation["messages"
   await generate(next.id, answer.id, messages, model);
 }
 
-/** Pictures go to the store once they are part of a conversation; the first becomes its thumbnail. */
-async function keepPictures(conversation: Conversation): Promise<void> {
-  const pictures = conversation.messages.flatMap((message) => (message.role === "user" ? message.pictures : []));
-  for (const { id } of pictures) {
-    const blob = await pictureBlob(id);
-    if (blob) await writePicture(conversation.id, id, blob);
+/** Pictures go to the store once they are part of a conversation; its first one becomes its thumbnail. */
+async function keepPictures({ id, messages, thumbnail: before }: Conversation): Promise<void> {
+  const asked = messages.findLast((message) => message.role === "user");
+  for (const picture of asked?.pictures ?? []) {
+    const blob = await pictureBlob(picture.id);
+    if (blob) await writePicture(id, picture.id, blob);
   }
-  await dropLostPictures(conversation);
-  const first = pictures[0] && (await pictureBlob(pictures[0].id));
-  const thumbnail = first && (await thumbnailOf(first).catch(() => undefined));
-  const now = conversationNamed(conversation.id);
+  const kept = conversationNamed(id);
+  if (kept) await dropLostPictures(kept);
+  if (before !== undefined && asked !== messages[0]) return;
+  const [first] = picturesOf(messages);
+  const blob = first && (await pictureBlob(first.id));
+  const thumbnail = blob && (await thumbnailOf(blob).catch(() => undefined));
+  const now = conversationNamed(id);
   if (now && now.thumbnail !== thumbnail) keep({ ...now, thumbnail });
 }
 

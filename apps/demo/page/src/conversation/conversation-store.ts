@@ -1,5 +1,5 @@
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import { afterReload, picturesOf, type Conversation } from "./conversation";
+import { picturesOf, type Conversation } from "./conversation";
 
 interface Schema extends DBSchema {
   conversations: { key: string; value: Conversation; indexes: { updatedAt: number } };
@@ -29,7 +29,7 @@ export class ConversationStore {
   /** All conversations, the last changed first. */
   async list(): Promise<Conversation[]> {
     const all = await this.#database.getAllFromIndex("conversations", "updatedAt");
-    return all.reverse().map(afterReload);
+    return all.reverse();
   }
 
   async save(conversation: Conversation): Promise<void> {

@@ -21,10 +21,22 @@ export const store: Promise<ConversationStore | undefined> = ConversationStore.o
   return undefined;
 });
 
-export async function readHistory(): Promise<void> {
-  const kept = (await (await store)?.list()) ?? [];
-  const known = new Set(kept.map(({ id }) => id));
-  history.update(({ conversations }) => ({ read: true, conversations: [...conversations.filter(({ id }) => !known.has(id)), ...kept] }));
+const otherTabs = new BroadcastChannel("sightline.history");
+
+/**
+ * Reads what the browser keeps, now and whenever another tab has changed it.
+ * @param busy whether an answer of this conversation is being written here: then this tab knows better
+ */
+export async function followHistory(busy: (conversation: string) => boolean): Promise<void> {
+  const opened = await store;
+  const read = async (): Promise<void> => {
+    const kept = (await opened?.list()) ?? [];
+    const own = history.get().conversations.filter(({ id }) => busy(id) || !opened);
+    const others = kept.filter(({ id }) => !own.some((one) => one.id === id));
+    history.set({ read: true, conversations: [...own, ...(history.get().read ? others : others.map(afterReload))].sort((a, b) => b.updatedAt - a.updatedAt) });
+  };
+  await read();
+  otherTabs.addEventListener("message", () => void read());
 }
 
 export function conversationNamed(id: string | undefined): Conversation | undefined {
@@ -34,7 +46,11 @@ export function conversationNamed(id: string | undefined): Conversation | undefi
 /** Shows the conversation as it is now, first in the list, and has it written. */
 export function keep(conversation: Conversation): void {
   show(conversation);
-  void write(conversation);
+  void write(conversation).then(tellOtherTabs);
+}
+
+function tellOtherTabs(): void {
+  otherTabs.postMessage("changed");
 }
 
 function show(conversation: Conversation): void {
@@ -71,9 +87,11 @@ export async function remove(id: string): Promise<void> {
   history.update(({ read, conversations }) => ({ read, conversations: conversations.filter((one) => one.id !== id) }));
   if (openId.get() === id) open(undefined);
   const undo = await attempt("deleted", async (opened) => opened.remove(id));
+  tellOtherTabs();
   const restore = (): void => {
     show(afterReload(conversation));
-    void undo?.().then(() => open(id));
+    void undo?.().then(tellOtherTabs);
+    open(id);
   };
   tell({ kind: "done", text: `Deleted “${conversation.title}”.`, action: { label: "Undo", run: restore } });
 }

@@ -11,6 +11,8 @@ export interface Settings {
   readonly theme: "system" | "light" | "dark";
   /** What SigLIP is asked about every picture. */
   readonly labels: readonly string[];
+  /** Whether SigLIP's view stands beside conversations where there is room for it. */
+  readonly view: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -21,6 +23,7 @@ export const defaultSettings: Settings = {
   detail: "auto",
   theme: "system",
   labels: ["airplane", "crab", "hamburger", "penguin", "sailboat", "sunflower"],
+  view: true,
 };
 
 export const limits = { temperature: { min: 0, max: 2 }, maxTokens: { min: 1, max: 4096 }, systemPrompt: 8000, labels: 64, label: 100 } as const;
@@ -63,5 +66,6 @@ export function parseSettings(value: unknown): Settings {
     detail: oneOf("detail", ["auto", "low", "high"], "auto"),
     theme: oneOf("theme", ["system", "light", "dark"], "system"),
     labels: Array.isArray(given["labels"]) && given["labels"].every((label) => typeof label === "string") ? given["labels"].slice(0, limits.labels) : defaultSettings.labels,
+    view: given["view"] !== false,
   };
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { observable, type Observable } from "../observable";
+import { changeSettings, settings } from "../settings/settings";
 
-const key = "sightline.panels";
 /** From here on the panel stands beside the conversation, and below over it. */
 export const wide = "(min-width: 1180px)";
 export const roomy = "(min-width: 860px)";
@@ -12,7 +12,7 @@ export interface Panels {
   readonly view: boolean;
 }
 
-const viewWanted = (): boolean => matchMedia(wide).matches && localStorage.getItem(key) !== "closed";
+const viewWanted = (): boolean => matchMedia(wide).matches && settings.get().view;
 
 export const panels: Observable<Panels> = observable<Panels>({ list: matchMedia(roomy).matches, view: viewWanted() });
 
@@ -27,7 +27,7 @@ export function toggleList(): void {
 
 export function toggleView(open: boolean): void {
   panels.update(({ list }) => ({ list: list && matchMedia(roomy).matches, view: open }));
-  if (matchMedia(wide).matches) localStorage.setItem(key, open ? "open" : "closed");
+  if (matchMedia(wide).matches) changeSettings({ view: open });
 }
 
 /** Closes what lies over the page. */
