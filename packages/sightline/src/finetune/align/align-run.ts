@@ -37,10 +37,11 @@ export async function* alignProjector(config: AlignConfig, options: AlignOptions
     eventsDuring((tell) => AlignInputs.open(model, conversations, { config, session, keepFeatures, signal, onFeatures: (done, total) => tell({ type: "features-computed", tower: "image", done, total }) }));
   await using inputs = yield* open(read);
   await using held = heldOut && (yield* open(heldOut));
-  const { batchSize, chunk = batchSize } = config;
+  const { batchSize } = config;
   if (batchSize > inputs.samples.length) throw new SightlineError("bad-input", `finetune: expected a batchSize of at most ${inputs.samples.length}, as many conversations as there are, got ${batchSize}`);
   const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.samples.length / batchSize));
 
+  const chunk = config.chunk ?? defaultChunk(inputs, model);
   const put = conversationModel(model, keepFeatures ? "features" : "pixels", adapted);
   const { adaptation, lora } = adapted;
   await using step = await ConversationStep.open({ model: put, adaptation, sizes: inputs.sizes(Math.min(chunk, batchSize)), seed: config.seed, ...session });
@@ -95,6 +96,18 @@ export async function* alignProjector(config: AlignConfig, options: AlignOptions
   await log.draw(title, "conversations");
   const best = config.checkpoints.best === undefined ? undefined : await bestStepOf(folder.checkpoints.fileOf(totalSteps));
   yield* exportAligned({ config, model, parameters, lora, best: best === undefined ? undefined : folder.checkpoints.fileOf(best) }, exports);
+}
+
+/** What the activations of a chunk may take where the configuration leaves its size open, bytes; of any machine the same, so that a resumed run has it too. */
+const activationBytes = 2 * 2 ** 30;
+
+/** Conversations whose activations fit: of the decoder's blocks, and of the logits over its vocabulary. */
+function defaultChunk(inputs: AlignInputs, { decoder: { config } }: AlignModel): number {
+  const { positions, targets } = inputs.sizes(1);
+  const { layers, heads, width, vocabularySize } = config;
+  // As of a tower's block: about 26 rows of the width and 6 score matrices are alive at the turn of the passes.
+  const perConversation = 4 * (3 * targets * vocabularySize + layers * (26 * positions * width + 6 * heads * positions * positions));
+  return Math.max(1, Math.floor(activationBytes / perConversation));
 }
 
 /** Batches as steps take them, the next one's pictures decoded while the step computes. */

@@ -88,7 +88,7 @@ export interface AlignSettings {
   readonly epochs?: number;
   /** Conversations of a step, 8 by default. */
   readonly batchSize?: number;
-  /** Conversations whose activations are held at a time, the whole batch when left out; gradients are always the whole batch's. */
+  /** Conversations whose activations are held at a time, what some 2 GiB hold when left out; gradients are always the whole batch's. */
   readonly chunk?: number;
   /** Keep what a frozen tower gives instead of computing it again, true by default. */
   readonly cacheFeatures?: boolean;
