@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { pullModel } from "../src/index.js";
-import { refuse } from "./fake-hub.js";
+import { gitHash, refuse, sha256 } from "./fake-hub.js";
 import { bytesOf, pulling } from "./pulling.js";
 
 const test = pulling();
@@ -53,6 +53,23 @@ describe("a token", () => {
     };
     await test.pull("someone/open", withToken("hf_right"));
     expect(test.hub.seen.filter(({ server, path: at }) => server === "cdn" && at.includes("/revision/"))).toMatchObject([{ authorization: undefined }]);
+  });
+
+  it("does not follow a listing to its next page on another host", async () => {
+    let pages = 0;
+    test.hub.misbehave = ({ path: at }, response) => {
+      if (!at.includes("/tree/")) return false;
+      const file = { type: "file", size: weights.length, oid: "a".repeat(40), lfs: { oid: sha256(weights), size: weights.length, pointerSize: 1 } };
+      const page = ++pages === 1 ? [{ type: "file", path: "config.json", size: 2, oid: gitHash(Buffer.from("{}")) }] : [{ ...file, path: "model.safetensors" }];
+      response.writeHead(200, { "content-type": "application/json", ...(pages === 1 ? { link: `<${test.hub.cdnUrl}${at}?cursor=2>; rel="next"` } : {}) });
+      response.end(JSON.stringify(page));
+      return true;
+    };
+    expect((await test.pull("someone/open", withToken("hf_right"))).files.map(({ path: at }) => at)).toEqual(["config.json", "model.safetensors"]);
+    expect(test.hub.seen.filter(({ path: at }) => at.includes("/tree/")).map(({ server, authorization }) => [server, authorization])).toEqual([
+      ["hub", "Bearer hf_right"],
+      ["cdn", undefined],
+    ]);
   });
 
   it("is in no event and no error", async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { hostname } from "node:os";
 import path from "node:path";
@@ -232,6 +232,17 @@ describe("a transfer", () => {
     // It claims more than is there.
     await writeFile(`${partial}.json`, JSON.stringify({ version: 1, bytes: 100_000, pieceBytes: 8192, received: new Array<number>(13).fill(8192) }));
     expect(await arrives()).toEqual(whole);
+  });
+
+  it("that nobody went on with for a week is cleared away by the next that ends well", async () => {
+    const folder = path.join(test.cache, "models--someone--tower", "blobs");
+    await mkdir(folder, { recursive: true });
+    const [old, recent] = ["a", "b"].map((letter) => path.join(folder, `${letter.repeat(64)}.sightline.incomplete`)) as [string, string];
+    for (const file of [old, `${old}.json`, recent]) await writeFile(file, "half");
+    const monthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+    for (const file of [old, `${old}.json`]) await utimes(file, monthAgo, monthAgo);
+    await test.pull(name);
+    expect((await test.tree(name)).filter((file) => file.includes("incomplete"))).toEqual([`blobs/${path.basename(recent)}`]);
   });
 
   it("that fills the disk says so, and the cache is usable afterwards", async ({ skip }) => {

@@ -39,8 +39,8 @@ export async function cachedCheckpoint(model: string, cache: string = hubCacheFo
   const { name, revision } = parseModelReference(model);
   const manifest = await findManifest(name);
   const file = manifest?.files.find(({ part }) => part === "checkpoint");
-  // A hub name is what it says; a manifest may keep its model elsewhere.
-  const repository = isRepositoryName(name) ? name : file?.repository;
+  // A hub name is what it says, also of a pair, whose manifest keeps it elsewhere; of a tower it is known in any case.
+  const repository = isRepositoryName(name) && manifest?.kind !== "tower" ? name : file?.repository;
   if (repository === undefined) throw new HubError("unknown-model", `${name} is not a checkpoint`);
   const snapshot = await cachedSnapshot(cache, repository, revision ?? file?.revision ?? "main");
   if (!snapshot) throw new HubError("not-downloaded", absent(model, cache));
@@ -101,6 +101,8 @@ async function pairOfRepository(model: string, repository: string, choice: strin
   const fits = (name: string): boolean => choice === undefined || (isGlob(choice) ? matchesGlob(choice, name) : choice === name || hasQuantisation(name, choice));
   const decoders = ggufs.filter((name) => !isVisionFile(name) && fits(name));
   const [decoder] = decoders;
+  const split = decoders.find((name) => /-\d{5}-of-\d{5}\.gguf$/i.test(name));
+  if (split !== undefined) throw new HubError("unknown-model", `${split} of ${repository} is one part of a split model; join the parts with llama-gguf-split --merge and give the file with --decoder, or pull a quantisation that is whole`);
   const more = `fetch what is missing with: sightline pull ${model}`;
   if (decoders.length > 1) throw new HubError("unknown-model", `several decoders of ${repository} are in the cache; choose one: ${decoders.map((name) => `${repository}:${name}`).join(" or ")}`);
   if (decoder === undefined) throw new HubError("not-downloaded", `${cache} has no decoder's .gguf of ${model}; ${more}`);

@@ -10,7 +10,7 @@ import { HubConnection } from "../remote/hub-connection.js";
 import { readHubSettings } from "../remote/hub-settings.js";
 import { readRepository, resolveFile, type ListedFile, type RemoteRepository } from "../remote/repository.js";
 import { PassingFailure, type RetryOptions } from "../remote/retries.js";
-import { partialBytes } from "../transfer/partial-file.js";
+import { partialBytes, removeOldPartials } from "../transfer/partial-file.js";
 import { transferFiles, type WantedFile } from "../transfer/transfer-files.js";
 import { lookAtBlob, removeBlob } from "./cached-blobs.js";
 import { checkFreeSpace, diskFailure } from "./disk.js";
@@ -183,6 +183,7 @@ async function publish(model: string, planned: readonly PlannedFile[], remotes: 
       blobs: Object.fromEntries(own.map((file) => [file.blob, records.get(blobKey(file)) as BlobRecord])),
       commits: { [remote.commit]: { revision: remote.revision, pulledAt: new Date().toISOString(), files: { ...earlier, ...Object.fromEntries(own.map(({ path, blob }) => [path, blob])) } } },
     });
+    await removeOldPartials(folder);
     repositories.push({ repository: remote.repository, revision: remote.revision, commit: remote.commit, directory: snapshotFolder(folder, remote.commit) });
   }
   const files = planned.map((file): PulledFile => {

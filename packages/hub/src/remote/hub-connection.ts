@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
 import { HubError } from "../hub-error.js";
 import { PassingFailure, retryAfterMs } from "./retries.js";
@@ -18,8 +17,8 @@ export interface HubResponse {
   readonly status: number;
   readonly url: string;
   header(name: string): string | undefined;
-  /** To be read or destroyed. */
-  readonly body: Readable;
+  /** To be read, or discarded. */
+  readonly body: Dispatcher.ResponseData["body"];
 }
 
 export interface ConnectionTimes {
@@ -30,6 +29,7 @@ export interface ConnectionTimes {
 
 const usualTimes: ConnectionTimes = { connectMs: 15_000, silenceMs: 30_000 };
 const mostRedirects = 8;
+const shortBytes = 2 ** 16;
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /**
@@ -106,7 +106,7 @@ export class HubConnection implements AsyncDisposable {
 }
 
 /** Reads a body of at most `most` bytes as text. */
-export async function readText(body: Readable, most: number): Promise<string> {
+export async function readText(body: HubResponse["body"], most: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of body) {
@@ -120,10 +120,9 @@ export async function readText(body: Readable, most: number): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Ends a body that nobody wants to read. */
-export function discard(body: Readable): void {
-  body.on("error", () => {});
-  body.destroy();
+/** Ends a body that nobody wants to read; a short one is read all the same, so that its connection serves the next request. */
+export function discard(body: HubResponse["body"]): void {
+  void body.dump({ limit: shortBytes }).catch(() => {});
 }
 
 function nextUrl(from: URL, location: string): URL {

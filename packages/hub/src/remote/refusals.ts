@@ -44,6 +44,7 @@ function repositoryOf(url: string, endpoint: string): string | undefined {
   return owner !== undefined && name !== undefined ? `${owner}/${name}` : undefined;
 }
 
+/** What a server says, without what would move a terminal's cursor. */
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim().slice(0, 160);
+  return text.replace(/[\s\p{Cc}]+/gu, " ").trim().slice(0, 160);
 }

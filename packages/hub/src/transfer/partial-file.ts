@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { blobFile } from "../cache/snapshot.js";
@@ -9,6 +9,7 @@ const stateSchema = z.object({ version: z.literal(1), bytes: z.number(), pieceBy
 
 /** A partial download of another tool that nobody wrote to for so long is taken over. */
 const abandonedMs = 600_000;
+const forgottenMs = 7 * 24 * 3_600_000;
 
 /**
  * A blob while it comes: its bytes in pieces, each with how many of its first bytes are there. Beside it lies that state, so
@@ -120,6 +121,17 @@ export class PartialFile {
 export async function partialBytes(folder: string, expected: ExpectedBlob, pieceBytes: number): Promise<number> {
   const state = await earlierState(folder, expected, pieceBytes);
   return state?.received.reduce((sum, count) => sum + count, 0) ?? 0;
+}
+
+/** Removes what pulls left that nobody went on with for a week, such as a file that became another upstream meanwhile. */
+export async function removeOldPartials(folder: string, now: number = Date.now()): Promise<void> {
+  const blobs = path.join(folder, "blobs");
+  for (const name of await readdir(blobs).catch(() => [])) {
+    if (!/\.sightline\.incomplete(\.json)?$/.test(name)) continue;
+    const file = path.join(blobs, name);
+    const stats = await stat(file).catch(() => undefined);
+    if (stats && now - stats.mtimeMs > forgottenMs) await rm(file, { force: true });
+  }
 }
 
 async function earlierState(folder: string, { blob, bytes }: ExpectedBlob, pieceBytes: number): Promise<{ readonly pieceBytes: number; readonly received: number[] } | undefined> {
