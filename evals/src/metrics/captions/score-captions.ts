@@ -3,7 +3,7 @@ import { bleu, type BleuScores } from "./bleu.js";
 import { ciderD, weightsOf, weightsOfReferences, type DocumentFrequency } from "./cider.js";
 import { NgramTable } from "./ngrams.js";
 import { rougeL } from "./rouge-l.js";
-import { tokenizeCaption } from "./tokenizer/caption-words.js";
+import { tokenizeCaptions } from "./tokenizer/caption-words.js";
 
 /** One image: what was said of it, and what people said. */
 export interface CaptionToScore {
@@ -46,8 +46,10 @@ export interface ScoreCaptionsOptions {
  */
 export function scoreCaptions(captions: readonly CaptionToScore[], { documentFrequency }: ScoreCaptionsOptions = {}): CaptionScores {
   checkCaptions(captions);
-  const candidates = captions.map(({ candidate }) => tokenizeCaption(candidate));
-  const references = captions.map((caption) => caption.references.map((reference) => tokenizeCaption(reference)));
+  // Two passes, as the reference makes them.
+  const candidates = tokenizeCaptions(captions.map(({ candidate }) => candidate));
+  const lines = tokenizeCaptions(captions.flatMap((caption) => caption.references))[Symbol.iterator]();
+  const references = captions.map((caption) => caption.references.map(() => lines.next().value as string));
   const table = new NgramTable();
   const candidateCounts = candidates.map((tokens) => table.counts(tokens));
   const referenceCounts = references.map((ofImage) => ofImage.map((tokens) => table.counts(tokens)));

@@ -1,5 +1,5 @@
 const western = /[<>]?[:;=][-o*']?[()DPdpO@|{[\]\\](?![A-Za-z0-9])/y;
-const eastern = /\(['\-<=>^x~][-_.]?['\-<=>^x~]\)|['\-<=>^x~]_['\-<=>^x~]/y;
+const eastern = /\((?!---)['\-<=>^x~][-_.]?['\-<=>^x~]\)|['\-<=>^x~]_['\-<=>^x~]/y;
 
 /** Where a face that starts at `at` ends, as in :-) or (^_^); `at` when there is none. */
 export function emoticonEnd(text: string, at: number): number {

@@ -1,5 +1,5 @@
-import { keepsDot, keepsDotBeforeFigure } from "./abbreviations.js";
-import { apostropheWordEnd, endingEnd, isApostrophe, leadingEnd, notEnd } from "./apostrophes.js";
+import { keepsDotBeforeFigure, keptDot, sentenceStartsAt } from "./abbreviations.js";
+import { apostropheWordEnd, endingEnd, endingFollows, isApostrophe, joinsLetters, leadingEnd, notEnd } from "./apostrophes.js";
 import { characterKind, characterKinds } from "./character-kinds.js";
 import { emoticonEnd } from "./emoticons.js";
 import { isDigit, longNumberEnd, plainNumberEnd } from "./numbers.js";
@@ -25,22 +25,29 @@ const twoWords: ReadonlyMap<string, number> = new Map([
  * stop that it adds after an abbreviation which ends a sentence. At each place the longest token wins. Time is linear in the
  * length of the text. Written from what that program does with some millions of texts (tools/reference/captions), not from
  * its source.
+ * @param next the line behind it: whether a lone letter with a dot at a line's end is an abbreviation depends on how that begins
  */
-export function ptbTokens(text: string): string[] {
-  return new Scanner(text).tokens();
+export function ptbTokens(text: string, next = ""): string[] {
+  return new Scanner(text, next).tokens();
 }
 
-const signed = /[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+|[Cc]\+\+|[A-Za-z]#|[A-Z]+\$/y;
+const degrees = /(?:ph|ed)\.d\./iy;
+/** AT&T, A+B. */
+const joinedCapitals = /[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+/y;
+/** C++, F#, US$. */
+const signed = /[Cc]\+\+|[CFcf]#|[A-Z]+\$/y;
 
 class Scanner {
   readonly #text: string;
+  readonly #next: string;
   readonly #tokens: string[] = [];
   readonly #web: WebNames;
   /** End of the run of letters, figures, dots and commas that was measured last. */
   #dottedRunEnd = -1;
 
-  constructor(text: string) {
+  constructor(text: string, next: string) {
     this.#text = text;
+    this.#next = next;
     this.#web = new WebNames(text);
   }
 
@@ -92,14 +99,16 @@ class Scanner {
       return run;
     }
     const word = this.#dottedWordEnd(run);
-    let end = Math.max(word, this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), this.#slashedEnd(at), this.#abbreviationEnd(at, run), this.#web.urlEnd(at), this.#web.mailEnd(at));
-    if (isApostrophe(text.charCodeAt(run))) end = Math.max(end, apostropheWordEnd(text, at, run), this.#prefixedEnd(at, run));
-    if (isSign(text.charCodeAt(run))) end = Math.max(end, this.#signedEnd(at, run));
+    const next = text.charCodeAt(run);
+    // A word of these kinds keeps its dot before a comma, colon or semicolon.
+    let end = Math.max(word, this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), isSign(next) ? endOf(joinedCapitals, text, at) : at);
+    end = this.#keptDotEnd(end);
+    end = Math.max(end, this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at), joinsLetters(next) ? apostropheWordEnd(text, at, run) : at, isSign(next) ? endOf(signed, text, at) : at);
+    end = this.#abbreviationEnd(at, run, end);
     // n't belongs to the word before it unless something longer holds both.
     const not = this.#notAt(at, run);
-    if (not > 0 && notEnd(text, not) >= end) {
-      if (not > at) this.#emit(at, not);
-      return this.#emitContraction(not, notEnd(text, not));
+    if (not >= 0 && notEnd(text, not) >= end) {
+      return not > at ? this.#emit(at, not) : this.#emitContraction(not, notEnd(text, not));
     }
     const ending = endingEnd(text, word);
     if (ending > word && ending >= end) end = word;
@@ -108,7 +117,7 @@ class Scanner {
 
   #emitWord(at: number, end: number): number {
     const word = this.#text.slice(at, end).toLowerCase();
-    const split = twoWords.get(word);
+    const split = endingFollows(this.#text, end) ? undefined : twoWords.get(word);
     if (split === undefined) return this.#emit(at, end);
     this.#emit(at, at + split);
     return this.#emit(at + split, end);
@@ -116,15 +125,18 @@ class Scanner {
 
   /** With a straight apostrophe, as the reference writes them. */
   #emitContraction(from: number, to: number): number {
-    this.#tokens.push(this.#text.slice(from, to).toLowerCase().replace(/&apos;|['\u0092\u2019]/, "'"));
+    this.#tokens.push(this.#text.slice(from, to).toLowerCase().replace(/&apos;|['\u0092\u2019]/, "'").replace(/[\u0091\u2018\u201b]/, "`"));
     return to;
   }
 
-  /** Where n't begins when the run of letters ends with its n; 0 or less when it does not. */
+  /** Where n't begins when the run of letters ends with its n, or -1. */
   #notAt(at: number, run: number): number {
     const code = this.#text.charCodeAt(run);
-    if (!isApostrophe(code) && code !== 96 && code !== 38) return -1;
-    return run - 1 >= at && notEnd(this.#text, run - 1) > run ? run - 1 : -1;
+    if (!joinsLetters(code) && code !== 38) return -1;
+    if (run <= at || notEnd(this.#text, run - 1) <= run) return -1;
+    // Only ASCII letters stand before it, and no other n.
+    const before = this.#text.slice(at, run - 1);
+    return /^(?:[A-Za-z]*[A-MO-Za-mo-z])?$/.test(before) ? run - 1 : -1;
   }
 
   /** Letters that go on after one of . ! ? */
@@ -141,33 +153,34 @@ class Scanner {
 
   /** Letters and figures without accents of their own. */
   #plainEnd(i: number): number {
-    const text = this.#text;
     let end = i;
-    for (; end < text.length; end++) {
-      const code = text.charCodeAt(end);
-      const kind = characterKinds[code];
-      if (kind !== letter && kind !== digit && code !== softHyphen) break;
+    for (; end < this.#text.length; end++) {
+      const kind = characterKinds[this.#text.charCodeAt(end)];
+      if (kind !== letter && kind !== digit) break;
     }
     return end;
   }
 
-  /** semi-truck, snake_case: letters and figures joined by hyphens and low lines. */
+  /** semi-truck, snake_case, will-o'wisp: letters and figures joined by hyphens and low lines. */
   #hyphenatedEnd(at: number): number {
-    let end = this.#plainEnd(at);
+    let end = this.#hyphenPartEnd(at);
     if (end === at) return at;
     for (;;) {
       if (!isJoint(this.#text.charCodeAt(end))) return end;
-      const next = this.#plainEnd(end + 1);
+      const next = this.#hyphenPartEnd(end + 1);
       if (next === end + 1) return end;
       end = next;
     }
   }
 
-  /** o'clock, d'Angelo-Smith. */
-  #prefixedEnd(at: number, apostropheAt: number): number {
-    if (apostropheAt !== at + 1 || !/[dol]/i.test(this.#text[at] ?? "")) return at;
-    const from = apostropheAt + 1;
-    return this.#plainEnd(from) - from < 2 ? at : this.#hyphenatedEnd(from);
+  /** Also with d', o' or l' before two letters or more. */
+  #hyphenPartEnd(at: number): number {
+    const text = this.#text;
+    if (joinsLetters(text.charCodeAt(at + 1)) && /[dol]/i.test(text[at] ?? "")) {
+      const end = this.#plainEnd(at + 2);
+      if (end - at >= 4) return end;
+    }
+    return this.#plainEnd(at);
   }
 
   /** U.S.-based, 10,000-seat: plain letters, figures, dots and commas, then hyphens and more of the first two. */
@@ -176,14 +189,17 @@ class Scanner {
     if (!isPlain(text.charCodeAt(at))) return at;
     if (at >= this.#dottedRunEnd) {
       let i = at;
-      for (let code = text.charCodeAt(i); isPlain(code) || code === dot || code === 44; code = text.charCodeAt(i)) i++;
+      for (let code = text.charCodeAt(i); isPlain(code) || code === softHyphen || code === dot || code === 44; code = text.charCodeAt(i)) i++;
       this.#dottedRunEnd = i;
     }
     let end = this.#dottedRunEnd;
     let found = at;
     while (text[end] === "-" && isPlain(text.charCodeAt(end + 1))) {
-      end++;
-      while (isPlain(text.charCodeAt(end))) end++;
+      const from = end + 1;
+      const acronym = acronymEnd(text, from);
+      end = from;
+      while (isPlain(text.charCodeAt(end)) || text.charCodeAt(end) === softHyphen) end++;
+      if (acronym > end && acronym - from >= 4) end = acronym;
       found = end;
     }
     return found;
@@ -217,34 +233,38 @@ class Scanner {
     return end;
   }
 
-  /** Mr. p.m. and, before a comma, any word with its dot. */
-  #abbreviationEnd(at: number, run: number): number {
-    const text = this.#text;
-    if (!isAsciiLetter(text.charCodeAt(at))) return at;
-    let end = at;
-    if (text.charCodeAt(at + 1) === dot) {
-      end = at + 2;
-      while (isAsciiLetter(text.charCodeAt(end)) && text.charCodeAt(end + 1) === dot) end += 2;
-      return end;
-    }
-    if (text.charCodeAt(run) !== dot) return at;
-    const word = text.slice(at, run);
-    if (keepsDot(word)) return run + 1;
-    const after = text.charCodeAt(run + 1);
-    if (after === 44 || after === 58 || after === 59) return run + 1;
-    const figure = after === space || after === 0xa0 ? run + 2 : run + 1;
-    return isDigit(text.charCodeAt(figure)) && keepsDotBeforeFigure(word) ? run + 1 : at;
+  #keptDotEnd(end: number): number {
+    if (this.#text.charCodeAt(end) !== dot) return end;
+    const after = this.#text.charCodeAt(end + 1);
+    return after === 44 || after === 58 || after === 59 ? end + 1 : end;
   }
 
-  /** AT&T, A+B, C++, F#, US$: what begins with capitals and a sign. */
-  #signedEnd(at: number, run: number): number {
-    signed.lastIndex = at;
-    return signed.test(this.#text) ? Math.max(run, signed.lastIndex) : run;
+  /** Where Mr. or p.m. at `at` ends if that wins over a token up to `end`; `end` otherwise. */
+  #abbreviationEnd(at: number, run: number, end: number): number {
+    const text = this.#text;
+    if (text.charCodeAt(run) !== dot || !isAsciiLetter(text.charCodeAt(at))) return end;
+    if (run === at + 1) {
+      const acronym = acronymEnd(text, at);
+      // A single letter ends the sentence when the next begins.
+      return acronym === at + 2 && sentenceStartsAt(text, acronym, this.#next) ? end : Math.max(end, acronym);
+    }
+    const degree = endOf(degrees, text, at);
+    if (degree > at) return end <= degree + (text.charCodeAt(degree) === 45 ? 2 : 1) ? degree : end;
+    const word = text.slice(at, run);
+    const kept = keptDot(word);
+    if (kept === "firm") return Math.max(end, run + 1);
+    // What follows counts in, a letter or a hyphen and what is behind it; and it wins a tie.
+    if (kept === "closing") return end <= run + (text.charCodeAt(run + 1) === 45 ? 3 : 2) ? run + 1 : end;
+    const after = text.charCodeAt(run + 1);
+    const figure = after === space || after === 0xa0 ? run + 2 : run + 1;
+    const code = figure === text.length ? this.#next.charCodeAt(0) : text.charCodeAt(figure);
+    return isDigit(code) && keepsDotBeforeFigure(word) ? Math.max(end, run + 1) : end;
   }
 
   #figure(at: number): number {
     const text = this.#text;
-    const ends = [plainNumberEnd(text, at), longNumberEnd(text, at), this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at)];
+    const word = this.#keptDotEnd(Math.max(this.#hyphenatedEnd(at), this.#commaHyphenEnd(at)));
+    const ends = [plainNumberEnd(text, at), longNumberEnd(text, at), word, this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at)];
     return this.#emit(at, Math.max(at + 1, ...ends));
   }
 
@@ -267,15 +287,12 @@ class Scanner {
     if (isApostrophe(code)) {
       const ending = endingEnd(text, at);
       if (ending > at && ending >= end) return this.#emitContraction(at, ending);
-      const tis = /^.(?:tis|twas)(?![A-Za-z])/i.test(text.slice(at, at + 6));
-      if (tis) {
-        this.#emitContraction(at, at + 2);
-        return at + 2;
-      }
+      if (/^'(?:tis|twas)/i.test(text.slice(at, at + 5))) return this.#emitContraction(at, at + 2);
       end = Math.max(end, leadingEnd(text, at));
     }
     const entity = code === 38 ? this.#web.entityEnd(at) : at;
     if (end > at && end >= entity) return this.#emit(at, end);
+    if (entity > at && text.slice(at, entity).toLowerCase() === "&nbsp;") return entity;
     const token = symbolToken(text, at, entity);
     this.#tokens.push(token.text);
     return token.end;
@@ -286,8 +303,20 @@ function isJoint(code: number): boolean {
   return code === 45 || code === 95 || code === 0x2010 || code === 0x2011 || code === 0x58a;
 }
 
+/** Where letters with a dot behind each end, as in T.V. or A. */
+function acronymEnd(text: string, at: number): number {
+  let end = at;
+  while (isAsciiLetter(text.charCodeAt(end)) && text.charCodeAt(end + 1) === dot) end += 2;
+  return end;
+}
+
 function isSign(code: number): boolean {
   return code === 35 || code === 36 || code === 38 || code === 43;
+}
+
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : at;
 }
 
 function isAsciiLetter(code: number): boolean {

@@ -1,3 +1,5 @@
+import { characterKind, characterKinds } from "./character-kinds.js";
+
 /** What stands for characters that the reference writes in another way. */
 const written: ReadonlyMap<string, string> = new Map(
   Object.entries({
@@ -36,6 +38,7 @@ const written: ReadonlyMap<string, string> = new Map(
 
 const quotes: ReadonlyMap<string, string> = new Map(
   Object.entries({
+    "`": "`",
     "\u0091": "`",
     "\u2018": "`",
     "\u201b": "`",
@@ -53,8 +56,7 @@ const quotes: ReadonlyMap<string, string> = new Map(
 );
 
 const ellipsis = /\.{3,5}|\.[ \u00a0]\.[ \u00a0]\./y;
-const repeated = /[!?]{2,}|#+|@+|\*+|_+|-{2,}|<<|>>|''|``/y;
-const hashtag = /#[A-Za-z]+/y;
+const repeated = /[!?]{2,}|#+|@+|\*+|\\\*|_+|-{2,}|<<|>>|''|``/y;
 
 /** The token of the symbol at `at`, and where it ends. `entityEnd` is where a character entity there ends, or `at`. */
 export function symbolToken(text: string, at: number, entityEnd: number): { readonly text: string; readonly end: number } {
@@ -63,6 +65,7 @@ export function symbolToken(text: string, at: number, entityEnd: number): { read
     const entity = text.slice(at, entityEnd).toLowerCase();
     return { text: written.get(entity) ?? entity, end: entityEnd };
   }
+  // Two such quotes make one token.
   const quote = quotes.get(one);
   if (quote !== undefined) {
     const second = quotes.get(text[at + 1] ?? "");
@@ -71,11 +74,21 @@ export function symbolToken(text: string, at: number, entityEnd: number): { read
   if (one === '"') return { text: "''", end: at + 1 };
   const dots = endOf(ellipsis, text, at);
   if (dots > at) return { text: "...", end: dots };
-  const end = Math.max(endOf(hashtag, text, at), endOf(repeated, text, at));
+  const end = Math.max(one === "#" ? hashtagEnd(text, at) : at, endOf(repeated, text, at));
   if (end <= at + 1) return { text: written.get(one) ?? one, end: at + 1 };
   const token = text.slice(at, end);
   // Two to four hyphens are a dash, more are a line.
   return { text: /^-{2,4}$/.test(token) ? "--" : token.toLowerCase(), end };
+}
+
+/** #dog: letters, no figures. */
+function hashtagEnd(text: string, at: number): number {
+  let end = at + 1;
+  for (; end < text.length; end++) {
+    const kind = characterKinds[text.charCodeAt(end)];
+    if (kind !== characterKind.letter && kind !== characterKind.mark) break;
+  }
+  return end === at + 1 ? at : end;
 }
 
 function endOf(pattern: RegExp, text: string, at: number): number {
