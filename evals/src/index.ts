@@ -2,4 +2,13 @@ export { scoreCaptions, type CaptionScores, type CaptionToScore, type ImageCapti
 export type { BleuScores } from "./metrics/captions/bleu.js";
 export { documentFrequency, type DocumentFrequency } from "./metrics/captions/cider.js";
 export { tokenizeCaption } from "./metrics/captions/tokenizer/caption-words.js";
+export { meteorNoParaphrase, type MeteorScores } from "./metrics/meteor/meteor.js";
+export { meteorOfJar, spiceOfJar, type JavaMetricsOptions } from "./metrics/jars/java-metrics.js";
+export { embeddingScores, type EmbeddingScores, type EmbeddingTower, type ImageToScore } from "./metrics/embeddings/clip-score.js";
+export { calibration, type Calibration, type ReliabilityBin } from "./metrics/embeddings/calibration.js";
+export { normalizeVqaAnswer, vqaAccuracy } from "./metrics/answers/vqa-accuracy.js";
+export { anls } from "./metrics/answers/anls.js";
+export { relaxedAccuracy } from "./metrics/answers/relaxed-accuracy.js";
+export { mmeScores, popeScores, yesOrNo, type MmeAnswer, type MmeScores, type PopeScores, type YesNoAnswer } from "./metrics/answers/yes-no.js";
+export { chosenLetter, multipleChoice } from "./metrics/answers/multiple-choice.js";
 export { EvalError, type EvalErrorCode } from "./eval-error.js";

@@ -25,3 +25,7 @@ export { parseFinetuneConfig, readFinetuneConfig } from "./finetune/finetune-con
 export { configOfRun } from "./finetune/run-folder.js";
 export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
 export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";
+export { loadVisionTower, unitRows, type ImageSource, type VisionTower } from "@sightline/vision-tower";
+export { classEmbeddings, retrieval, zeroShotAccuracy, type Recall, type RetrievalResult, type RetrievalSet } from "@sightline/contrastive";
+export { fingerprintOf } from "./models/fingerprint.js";
+export { siglipDirectory } from "./models/siglip-directory.js";
