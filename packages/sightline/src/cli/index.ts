@@ -2,5 +2,6 @@
 export { exitCodes, UsageError } from "./failure.js";
 export { abortOnInterrupt } from "./interrupt.js";
 export { numberBetween, wholeNumber } from "./option-values.js";
+export { packageVersion } from "./package-version.js";
 export { duration, progressLine, type ProgressLine, type ProgressState } from "./progress-line.js";
 export { defined } from "../defined.js";
