@@ -49,7 +49,7 @@ export interface TaskOutcome {
   readonly scores: TaskScores | undefined;
   readonly answered: readonly AnsweredSample[];
   readonly indexes: readonly number[];
-  /** Time in which at least one sample was with the model, and time in all, ms. */
+  /** Time in which the model was loaded or had a sample, and time in all, ms. */
   readonly timings: { readonly modelMs: number; readonly totalMs: number; readonly computed: number };
 }
 
@@ -61,17 +61,18 @@ export interface TaskOutcome {
 export async function runTask(task: Task, options: RunTaskOptions): Promise<TaskOutcome> {
   const started = performance.now();
   const { out, source, baseline, signal } = options;
-  const config = await configOf(task, options);
+  const clock = new BusyClock();
+  const config = await clock.during(() => configOf(task, options));
   const file = path.join(out, `samples_${task.name}.jsonl`);
   await checkOutput(task, options, file, config);
   await using journal = await SampleJournal.open(file);
-  const clock = new BusyClock();
   const hash = new DataHash();
   const asked: (AnsweredSample["sample"] & { readonly index: number })[] = [];
   const total = expectedTotal(task, options);
   let done = 0;
   let computed = 0;
   const underWay = new Set<Promise<void>>();
+  const writing = new Set<Promise<void>>();
   let failure: unknown;
   const samples = selectedSamples(task, options.folder, options);
   for await (const placed of baseline === "shuffled" ? withOthersPictures(samples) : samples) {
@@ -86,18 +87,24 @@ export async function runTask(task: Task, options: RunTaskOptions): Promise<Task
       options.onProgress(++done, total);
       continue;
     }
-    const work = (async (): Promise<void> => {
-      const record = source.kind === "predictions" ? { index, id: sample.id, prompt: sample.prompt, prediction: source.predictions.get(sample.id) ?? "" } : await clock.during(() => recordOf(task, placed, source, options));
-      await journal.append(record);
-      computed++;
-      options.onProgress(++done, total);
-    })()
+    // The next sample does not wait for the disk.
+    const work: Promise<void> = (source.kind === "predictions" ? Promise.resolve({ index, id: sample.id, prompt: sample.prompt, prediction: source.predictions.get(sample.id) ?? "" }) : clock.during(() => recordOf(task, placed, source, options)))
+      .then((record) => {
+        computed++;
+        const written: Promise<void> = journal
+          .append(record)
+          .then(() => options.onProgress(++done, total))
+          .catch((error: unknown) => void (failure ??= error))
+          .finally(() => writing.delete(written));
+        writing.add(written);
+      })
       .catch((error: unknown) => void (failure ??= error))
       .finally(() => underWay.delete(work));
     underWay.add(work);
     if (underWay.size >= options.batchSize) await Promise.race(underWay);
   }
   await Promise.all(underWay);
+  await Promise.all(writing);
   signal.throwIfAborted();
   if (failure !== undefined) throw failure;
   if (asked.length === 0) throw new EvalError("bad-input", `eval: ${task.name}: no sample is left after --offset ${options.offset}`);
