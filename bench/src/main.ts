@@ -5,6 +5,7 @@ import { finetuneBench } from "./finetune-bench.js";
 import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
+import { metricsBench } from "./metrics-bench.js";
 import { mpiBench } from "./mpi-bench.js";
 import { memoryBench } from "./memory-bench.js";
 import { searchBench } from "./search-bench.js";
@@ -26,4 +27,5 @@ await new Command("bench")
   .addCommand(mpiBench())
   .addCommand(memoryBench())
   .addCommand(searchBench())
+  .addCommand(metricsBench())
   .parseAsync();

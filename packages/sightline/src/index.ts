@@ -39,3 +39,7 @@ export { mmprojTensor, mmprojTowerName, writeMmproj, type MmprojToWrite } from "
 export { configOfRun } from "./finetune/run-folder.js";
 export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
 export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";
+export { loadVisionTower, unitRows, type ImageSource, type VisionTower } from "@sightline/vision-tower";
+export { classEmbeddings, retrieval, zeroShotAccuracy, type Recall, type RetrievalResult, type RetrievalSet } from "@sightline/contrastive";
+export { fingerprintOf } from "./models/fingerprint.js";
+export { siglipDirectory } from "./models/siglip-directory.js";
