@@ -165,6 +165,15 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.ask("Is there an airplane?")).toMatch(/^Yes/);
   });
 
+  it("says when an answer has reached the length that is allowed", async () => {
+    await fresh();
+    await demo.choose("scene.png");
+    await demo.page.route("**/v1/chat/completions", (route) => route.continue({ postData: { ...(route.request().postDataJSON() as object), max_tokens: 4 } }));
+    expect("I see an airplane, a hamburger and a sailboat.").toContain(await demo.ask("What do you see?"));
+    await demo.page.unroute("**/v1/chat/completions");
+    await demo.page.getByText("Cut at the length that the settings allow.").waitFor();
+  });
+
   it("stops on Escape, and has the question answered again", async () => {
     await fresh();
     await longAnswers();
