@@ -165,6 +165,15 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.ask("Is there an airplane?")).toMatch(/^Yes/);
   });
 
+  it("says when an answer has reached the length that is allowed", async () => {
+    await fresh();
+    await demo.choose("scene.png");
+    await demo.page.route("**/v1/chat/completions", (route) => route.continue({ postData: { ...(route.request().postDataJSON() as object), max_tokens: 4 } }));
+    expect("I see an airplane, a hamburger and a sailboat.").toContain(await demo.ask("What do you see?"));
+    await demo.page.unroute("**/v1/chat/completions");
+    await demo.page.getByText("Cut at the length that the settings allow.").waitFor();
+  });
+
   it("stops on Escape, and has the question answered again", async () => {
     await fresh();
     await longAnswers();
@@ -350,6 +359,26 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.button("Remove hamburger").click();
     await demo.page.getByText("None of the above.").waitFor();
     expect(await demo.audit("none-of-the-above", openView)).toEqual([]);
+  });
+
+  it("shows a tall picture in its own shape, the heat exactly over it", async () => {
+    await fresh();
+    const tall = await demo.page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(300, 1200);
+      const context = canvas.getContext("2d") as OffscreenCanvasRenderingContext2D;
+      for (const [at, colour] of ["#c33", "#3c3", "#33c"].entries()) {
+        context.fillStyle = colour;
+        context.fillRect(0, at * 400, 300, 400);
+      }
+      return [...new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer())];
+    });
+    await demo.give("drop", { name: "tall.png", type: "image/png", bytes: Uint8Array.from(tall) });
+    await demo.page.locator(".tag-button").first().click();
+    await demo.page.locator(".heat").waitFor();
+    const [picture, heat] = await Promise.all([".viewed-picture img", ".heat"].map((part) => demo.page.locator(part).boundingBox()));
+    expect(heat).toEqual(picture);
+    expect((picture?.height ?? 0) / (picture?.width ?? 1)).toBeCloseTo(4, 1);
+    expect(await demo.audit("tall")).toEqual([]);
   });
 
   it("names a failure of the server where the answer would be, and tries again", async () => {

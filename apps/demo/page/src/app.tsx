@@ -41,7 +41,10 @@ export function App(): VNode {
   useLayoutEffect(() => {
     if (!covered) return undefined;
     const before = document.activeElement;
-    const escape = (event: KeyboardEvent): void => void (event.key === "Escape" && closeOverlays());
+    const escape = (event: KeyboardEvent): void => {
+      // What is open above the panel is closed first, by the browser.
+      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) closeOverlays();
+    };
     window.addEventListener("keydown", escape);
     return () => {
       window.removeEventListener("keydown", escape);

@@ -74,7 +74,7 @@ function PictureView({ picture }: { picture: Picture }): VNode {
       <figure class="viewed">
         <div class="viewed-picture" data-waiting={heat.asked.state === "waiting"}>
           <StoredPicture picture={picture} alt={picture.name} />
-          {shown && <HeatOverlay grid={shown.grid} label={`Where “${word}” is found: ${placeOf(shown.grid)}`} />}
+          {shown && <HeatOverlay grid={shown.grid} faint={shown.probability < unlikely} label={`Where “${word}” is found: ${placeOf(shown.grid)}`} />}
         </div>
         <figcaption aria-live="polite">
           {word === undefined ? (
