@@ -69,11 +69,6 @@ export class ShardQueue implements AsyncDisposable {
     return job && { shard: job.data.shard, reason: job.failedReason };
   }
 
-  /** Takes the queue away, when the run is collected or given up. */
-  async remove(): Promise<void> {
-    await this.#queue.obliterate({ force: true });
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.#queue.close();
   }

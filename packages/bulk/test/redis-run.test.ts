@@ -39,7 +39,9 @@ describe.skipIf(!hasRedisServer())("sightline bulk through a real Redis", () => 
       void worker.ended.then((result) => {
         workers.delete(worker);
         // Whoever was not killed ends because all is done.
-        if (result.code !== null) [over = true, results.push(result)];
+        if (result.code === null) return;
+        over = true;
+        results.push(result);
       });
     };
     try {
@@ -53,7 +55,8 @@ describe.skipIf(!hasRedisServer())("sightline bulk through a real Redis", () => 
       const parts = async (): Promise<number> => (await readdir(path.join(run, "parts"))).filter((file) => /^\d+\.part$/.test(file)).length;
       // By what is done and not by the clock: on a machine that is busy with other things, workers take long to begin.
       let next = 10;
-      while (!over) {
+      const isOver = (): boolean => over;
+      while (!isOver()) {
         await setTimeout(50);
         const done = await parts();
         if (done < next) continue;
