@@ -38,9 +38,10 @@ export class ShardQueue implements AsyncDisposable {
 
   /**
    * Puts shards into the queue that are not in it: a job is known by its shard. Those that failed time after time begin anew.
+   * @param delayMs before a shard that failed is tried again; twice as long each time
    * @returns how many jobs the queue has more
    */
-  async add(shards: readonly number[], signal: AbortSignal): Promise<number> {
+  async add(shards: readonly number[], signal: AbortSignal, delayMs: number = firstDelayMs): Promise<number> {
     const before = await this.counts();
     for (const job of await this.#queue.getFailed()) await job.remove();
     for (let i = 0; i < shards.length; i += addedAtOnce) {
@@ -50,7 +51,7 @@ export class ShardQueue implements AsyncDisposable {
           name: "shard",
           data: { shard },
           // A finished job leaves, so that a shard whose part was lost can be put in again.
-          opts: { jobId: `shard-${shardName(shard)}`, attempts: mostAttempts, backoff: { type: "exponential", delay: firstDelayMs, jitter: 0.5 }, removeOnComplete: true },
+          opts: { jobId: `shard-${shardName(shard)}`, attempts: mostAttempts, backoff: { type: "exponential", delay: delayMs, jitter: 0.5 }, removeOnComplete: true },
         })),
       );
     }

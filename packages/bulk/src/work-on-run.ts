@@ -8,7 +8,7 @@ import { makeRunFolders } from "./run-folder.js";
 import { readRunManifest, type RunManifest } from "./run-manifest.js";
 import { ShardImages } from "./shard-images.js";
 import type { ShardTask, WorkerSettings } from "./shard-task.js";
-import { missingShards } from "./submit-run.js";
+import { missingShards } from "./missing-shards.js";
 import { workerName, WorkerReport, type WorkerRecord } from "./worker-record.js";
 
 export interface WorkOptions extends WorkerSettings {

@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { abortOnInterrupt, exitCodes, progressLine, UsageError, wholeNumber } from "sightline/cli";
+import { missingShards } from "../missing-shards.js";
 import { connectRedis, redisName } from "../redis-connection.js";
 import { readRunManifest, type RunManifest, type TaskSettings } from "../run-manifest.js";
 import { ShardQueue } from "../shard-queue.js";
-import { missingShards, shardSizes, submitRun } from "../submit-run.js";
+import { shardSizes, submitRun } from "../submit-run.js";
 import { redisOption } from "./redis-option.js";
 
 interface SubmitCommandOptions {
