@@ -77,7 +77,8 @@ describe("a shard that fails for a reason that is none of its images'", () => {
     const data = path.join(folder, "redis");
     await mkdir(data);
     const server = await RedisServer.start(data);
-    const redis = await connectRedis(server.url);
+    const connection = await connectRedis(server.url);
+    const { redis } = connection;
     const report = new WorkerReport(run, workerName());
     try {
       await using images = await ShardImages.open(run, manifest);
@@ -97,7 +98,7 @@ describe("a shard that fails for a reason that is none of its images'", () => {
       expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
     } finally {
       await report.stop();
-      redis.disconnect();
+      connection.close();
       await server.stop();
     }
   });

@@ -97,12 +97,12 @@ function settingsOf({ task, prompt, maxTokens, batch, precision, imageSize, maxP
 }
 
 async function fillQueue(url: string, manifest: RunManifest, missing: readonly number[], signal: AbortSignal): Promise<number> {
-  const redis = await connectRedis(url);
+  const connection = await connectRedis(url);
   try {
-    await using queue = new ShardQueue(redis, manifest);
+    await using queue = new ShardQueue(connection.redis, manifest);
     return await queue.add(missing, signal);
   } finally {
-    redis.disconnect();
+    connection.close();
   }
 }
 
