@@ -11,7 +11,7 @@ export { describeModel } from "./models/describe-model.js";
 export type { CacheDescription, DecoderDescription, MemoryDescription, ModelDescription, PairDescription, ProjectorDescription, StoredWeights, TowerDescription } from "./models/model-description.js";
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
 export { loadSiglip } from "./models/load-siglip.js";
-export { blockUnusedImageLoaders, Heatmap, imageSize, ImageError, unitRows, type ImageErrorCode, type LoadOptions, type Siglip, type Tag, type TagOptions, type TagResult } from "@sightline/vision-tower";
+export { blockUnusedImageLoaders, Heatmap, imageSize, ImageError, loadVisionTower, unitRows, type ImageErrorCode, type ImageSource, type LoadOptions, type Siglip, type Tag, type TagOptions, type TagResult, type VisionTower } from "@sightline/vision-tower";
 export { DecoderError, type DecoderErrorCode, type GeneratedTokenLogprob, type GenerateOptions, type JsonSchema, type SamplingOptions, type TokenLogprob } from "@sightline/decoder";
 export { siglipDirectory } from "./models/siglip-directory.js";
 export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageInput, type TextInput } from "./embed/embed-inputs.js";
@@ -39,7 +39,5 @@ export { mmprojTensor, mmprojTowerName, writeMmproj, type MmprojToWrite } from "
 export { configOfRun } from "./finetune/run-folder.js";
 export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
 export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";
-export { loadVisionTower, unitRows, type ImageSource, type VisionTower } from "@sightline/vision-tower";
 export { classEmbeddings, retrieval, zeroShotAccuracy, type Recall, type RetrievalResult, type RetrievalSet } from "@sightline/contrastive";
 export { fingerprintOf } from "./models/fingerprint.js";
-export { siglipDirectory } from "./models/siglip-directory.js";
