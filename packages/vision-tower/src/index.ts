@@ -31,6 +31,7 @@ export { readCheckpointVision, type CheckpointVision } from "./huggingface/read-
 export type { GridTower } from "./grid-tower/grid-tower.js";
 export { mmprojTower } from "./grid-tower/mmproj-tower.js";
 export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
+export { mmprojTowerName, siglipTowerTensors } from "./mmproj/mmproj-names.js";
 export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/read-mmproj-vision.js";
 export { decodeImage, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";

@@ -1,15 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { ParameterSet, ParameterSlot } from "@sightline/contrastive";
+import { mmprojTowerName, siglipTowerTensors } from "@sightline/vision-tower";
 import { writeGguf, writeSafetensors, type GgufValue, type TensorToWrite } from "@sightline/weights";
+import { writeMmproj, type MmprojTensor } from "sightline";
 import { readChatTokenizer } from "./chat-tokenizer.js";
 import { chatSpecials, miniDecoder, miniText, miniVision, textSpecials } from "./mini-config.js";
 import { readTextTokenizer } from "./text-tokenizer.js";
 import { writeFileAtomically } from "./write-file-atomically.js";
 
-/** Matrices are stored in half precision; vectors, and tables that are added to activations, in full. */
-function stored(name: string, { shape }: ParameterSlot, values: Float32Array, fullPrecision = false): TensorToWrite {
-  return { name, dtype: shape.length > 1 && !fullPrecision ? "F16" : "F32", shape, data: values };
+/** Matrices are stored in half precision, vectors in full. */
+function stored(name: string, { shape }: ParameterSlot, values: Float32Array): TensorToWrite {
+  return { name, dtype: shape.length > 1 ? "F16" : "F32", shape, data: values };
 }
 
 const u32 = (value: number): GgufValue => ({ type: "uint32", value });
@@ -20,55 +22,28 @@ const bool = (value: boolean): GgufValue => ({ type: "bool", value });
 /** Writes every file of models/mini from trained parameters. */
 export async function exportMini(parameters: ParameterSet, runFolder: string, outFolder: string): Promise<void> {
   await mkdir(path.join(outFolder, "siglip"), { recursive: true });
-  await writeMmproj(parameters, path.join(outFolder, "mmproj-mini.gguf"));
+  await writeMiniMmproj(parameters, path.join(outFolder, "mmproj-mini.gguf"));
   await writeDecoder(parameters, runFolder, path.join(outFolder, "mini-qwen3.gguf"));
   await writeSiglip(parameters, runFolder, path.join(outFolder, "siglip"));
 }
 
 /** Tower and projector, in the names of llama.cpp's mmproj. */
-async function writeMmproj(parameters: ParameterSet, file: string): Promise<void> {
-  const tensors = parameters.slots.flatMap((slot) => {
-    const name = mmprojName(slot.name);
-    return name === undefined ? [] : [stored(name, slot, parameters.get(slot.name), /embd/.test(name))];
-  });
-  await writeGguf(file, {
+async function writeMiniMmproj(parameters: ParameterSet, file: string): Promise<void> {
+  const { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps } = miniVision;
+  const tower = siglipTowerTensors(layers, true);
+  const tensors = parameters.slots.flatMap(({ name, shape }): MmprojTensor[] =>
+    tower.includes(name) || name.startsWith("mm.") ? [{ name: mmprojTowerName(name), shape, data: parameters.get(name) }] : []);
+  await writeMmproj(file, {
+    name: "Sightline mini",
+    license: "apache-2.0",
+    tower: { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+    // Without the feature layer llama.cpp's mlp projector leaves out the last block, as LLaVA does.
+    projector: { type: "mlp", outputWidth: miniDecoder.width, metadata: [["clip.vision.feature_layer", { type: "array", of: "int32", value: [layers] }]] },
     tensors,
-    metadata: [
-      ["general.architecture", text("clip")],
-      ["general.type", text("mmproj")],
-      ["general.name", text("Sightline mini")],
-      ["general.license", text("apache-2.0")],
-      ["general.file_type", u32(1)],
-      ["clip.has_vision_encoder", bool(true)],
-      ["clip.projector_type", text("mlp")],
-      ["clip.use_gelu", bool(true)],
-      ["clip.vision.image_size", u32(miniVision.imageSize)],
-      ["clip.vision.patch_size", u32(miniVision.patchSize)],
-      ["clip.vision.embedding_length", u32(miniVision.width)],
-      ["clip.vision.feed_forward_length", u32(miniVision.mlpWidth)],
-      ["clip.vision.block_count", u32(miniVision.layers)],
-      ["clip.vision.projection_dim", u32(miniDecoder.width)],
-      ["clip.vision.attention.head_count", u32(miniVision.heads)],
-      ["clip.vision.attention.layer_norm_epsilon", f32(miniVision.layerNormEps)],
-      // Without this llama.cpp's mlp projector leaves out the last block, as LLaVA does.
-      ["clip.vision.feature_layer", { type: "array", of: "int32", value: [miniVision.layers] }],
-      ["clip.vision.image_mean", { type: "array", of: "float32", value: [0.5, 0.5, 0.5] }],
-      ["clip.vision.image_std", { type: "array", of: "float32", value: [0.5, 0.5, 0.5] }],
-    ],
+    type: "F16",
+    exactKernel: true,
   });
 }
-
-const visionNames: readonly (readonly [RegExp, string])[] = [
-  [/^vision_model\.embeddings\.patch_embedding\./, "v.patch_embd."],
-  [/^vision_model\.embeddings\.position_embedding\./, "v.position_embd."],
-  [/^vision_model\.post_layernorm\./, "v.post_ln."],
-  [/^vision_model\.encoder\.layers\.(\d+)\.layer_norm(\d)\./, "v.blk.$1.ln$2."],
-  [/^vision_model\.encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\./, "v.blk.$1.attn_$2."],
-  [/^vision_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\./, "v.blk.$1.attn_out."],
-  [/^vision_model\.encoder\.layers\.(\d+)\.mlp\.fc1\./, "v.blk.$1.ffn_up."],
-  [/^vision_model\.encoder\.layers\.(\d+)\.mlp\.fc2\./, "v.blk.$1.ffn_down."],
-  [/^mm\./, "mm."],
-];
 
 const decoderNames: readonly (readonly [RegExp, string])[] = [
   [/^model\.embed_tokens\./, "token_embd."],
@@ -80,8 +55,6 @@ const decoderNames: readonly (readonly [RegExp, string])[] = [
   [/^model\.layers\.(\d+)\.self_attn\.o_proj\./, "blk.$1.attn_output."],
   [/^model\.layers\.(\d+)\.mlp\.(gate|up|down)_proj\./, "blk.$1.ffn_$2."],
 ];
-
-const mmprojName = (name: string): string | undefined => renamed(name, visionNames);
 
 function renamed(name: string, rules: readonly (readonly [RegExp, string])[]): string | undefined {
   const rule = rules.find(([pattern]) => pattern.test(name));
