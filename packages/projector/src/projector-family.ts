@@ -22,12 +22,14 @@ export interface Projector {
   /** The grid that the rows lie in, of a model whose decoder gives them positions in two dimensions (M-RoPE). */
   readonly rowGrid?: (grid: PatchGrid) => PatchGrid;
   /**
+   * The projector as graph, behind the patch tokens of a tower.
    * @param patchTokens float32[B, P, D]
    * @returns float32[B, N, W]
    */
   readonly build: (patchTokens: Tensor, grid: PatchGrid, parameter: ProjectorParameter) => Tensor;
 }
 
+/** What an mmproj GGUF does not say of its projector. */
 export interface ProjectorOptions {
   /**
    * Which GELU stands between the layers of an mmproj GGUF's `mlp` or `lfm2`: the tanh form, as llama.cpp runs it

@@ -10,6 +10,7 @@ export interface DataPosition {
   readonly batch: number;
 }
 
+/** Settings of `pairBatches`. */
 export interface PairBatchOptions {
   /** Pairs of a batch. */
   readonly batchSize: number;
@@ -24,6 +25,7 @@ export interface ChosenPair {
   readonly caption: string;
 }
 
+/** Pairs of one step, a caption chosen for each. */
 export interface DataBatch {
   readonly pairs: readonly ChosenPair[];
   readonly epoch: number;

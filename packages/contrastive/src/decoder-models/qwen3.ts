@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from "@sightline/graph";
 
+/** Sizes of a Qwen3 decoder (transformers' `Qwen3Config`). */
 export interface Qwen3Config {
   /** W, the width of a token. */
   readonly width: number;

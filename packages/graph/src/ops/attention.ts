@@ -6,6 +6,7 @@ import { matmul } from "./linear.js";
 import { reshape, transpose } from "./reshape.js";
 import { softmax } from "./softmax.js";
 
+/** Settings of `attention`. */
 export interface AttentionOptions {
   /** Heads of the queries, A. */
   readonly heads: number;
@@ -35,6 +36,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [batch, q.shape[1] as Dim, width]);
 }
 
+/** Settings of `fusedAttention`. */
 export interface FusedAttentionOptions {
   /** Heads of the queries, A. */
   readonly heads: number;

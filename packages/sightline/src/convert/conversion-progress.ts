@@ -13,6 +13,7 @@ export interface ConversionOptions {
   /** Replaces what is at `out`, once the new is whole. */
   readonly overwrite?: boolean;
   readonly signal?: AbortSignal;
+  /** Called after each tensor. */
   readonly onProgress?: (progress: ConversionProgress) => void;
 }
 

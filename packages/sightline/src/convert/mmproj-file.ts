@@ -32,6 +32,7 @@ export interface MmprojTensor {
   readonly name: string;
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
+  /** Row-major; a function is called when the tensor's turn comes. */
   readonly data: Float32Array | (() => Promise<Float32Array>);
 }
 

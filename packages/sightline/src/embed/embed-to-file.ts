@@ -20,6 +20,7 @@ export interface EmbedProgress {
   readonly imagesPerSecond: number;
 }
 
+/** Settings of `embedToFile`. */
 export interface EmbedToFileOptions extends EmbedOptions {
   /** F.parquet or F.npy */
   readonly out: string;
@@ -31,9 +32,11 @@ export interface EmbedToFileOptions extends EmbedOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** What a parquet file says about itself, such as the model's name; as JSON under "sightline" in its metadata. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
+  /** Called after each batch. */
   readonly onProgress?: ((progress: EmbedProgress) => void) | undefined;
 }
 
+/** What `embedToFile` did. */
 export interface EmbedSummary {
   /** Inputs, of this run and those that it resumed: embedded + skipped. */
   readonly images: number;

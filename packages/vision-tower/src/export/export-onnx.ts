@@ -26,10 +26,12 @@ export type ExportProgress =
   | { readonly type: "bytes-written"; readonly file: string; readonly bytes: number; readonly totalBytes: number }
   | { readonly type: "file-end"; readonly file: string };
 
+/** Settings of `exportOnnx`. */
 export interface ExportOptions {
   /** ["fp32"] when left out. */
   readonly variants?: readonly ExportVariant[];
   readonly signal?: AbortSignal;
+  /** Called when a file begins, grows and ends. */
   readonly onProgress?: (progress: ExportProgress) => void;
   /** Where the weights of a model go to files beside it, as `writeModelFile` takes them. */
   readonly limits?: Pick<WriteModelOptions, "inlineBytes" | "dataFileBytes">;

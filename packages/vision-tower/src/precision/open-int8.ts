@@ -2,6 +2,7 @@ import { measureLinears, openSession, planInt8, quantizeLinears, type Graph, typ
 import { agreementOf, type Agreement } from "./agreement.js";
 import { agreementWanted, type PrecisionReport } from "./precision.js";
 
+/** A session in some precision, and what that came to. */
 export interface OpenedTower {
   readonly session: Session;
   readonly report: PrecisionReport;
