@@ -7,6 +7,7 @@ import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
 import { mpiBench } from "./mpi-bench.js";
 import { memoryBench } from "./memory-bench.js";
+import { serveBench } from "./serve-bench.js";
 import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
 
@@ -20,6 +21,7 @@ await new Command("bench")
   .addCommand(lossBench())
   .addCommand(mmprojCommand())
   .addCommand(throughputBench())
+  .addCommand(serveBench())
   .addCommand(mpiBench())
   .addCommand(memoryBench())
   .parseAsync();

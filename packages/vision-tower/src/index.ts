@@ -33,7 +33,7 @@ export { mmprojTower } from "./grid-tower/mmproj-tower.js";
 export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
 export { mmprojTowerName, siglipTowerTensors } from "./mmproj/mmproj-names.js";
 export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/read-mmproj-vision.js";
-export { decodeImage, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
+export { decodeImage, imageSize, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
 export type { ImageFile, ImageSource } from "./pixels/image-source.js";
 export { unitRows } from "./unit-rows.js";

@@ -58,7 +58,8 @@ export class Siglip extends VisionTower {
       const texts = unitRows(await this.textEmbeddings([text], { signal }), width);
       const grid = encoded.grids[0] as PatchGrid;
       const scores = unitLogits(patches, texts, width, score === "cosine" ? { scale: 1, bias: 0 } : { scale, bias }).slice(0, grid.rows * grid.columns);
-      return new Heatmap(grid, score === "cosine" ? scores : scores.map((logit) => 1 / (1 + Math.exp(-logit))), picture);
+      const whole = unitLogits(unitRows(encoded.pooled, width), texts, width, { scale, bias })[0] as number;
+      return new Heatmap(grid, score === "cosine" ? scores : scores.map(sigmoid), sigmoid(whole), picture);
     });
   }
 
@@ -79,4 +80,8 @@ export class Siglip extends VisionTower {
     const logits = unitLogits(images, texts, width, { scale, bias });
     return Array.from({ length: images.length / width }, (_, i) => rankTags(distinct, logits.subarray(i * distinct.length, (i + 1) * distinct.length), threshold));
   }
+}
+
+function sigmoid(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
 }

@@ -118,7 +118,7 @@ describe("upsampleGrid", () => {
 
 describe("Heatmap.png", () => {
   const grey = { width: 60, height: 30, data: new Uint8Array(60 * 30 * 3).fill(128) };
-  const heatmap = new Heatmap({ rows: 1, columns: 2 }, Float32Array.of(-0.2, 0.4), grey);
+  const heatmap = new Heatmap({ rows: 1, columns: 2 }, Float32Array.of(-0.2, 0.4), 0.5, grey);
 
   async function pixelsOf(png: Uint8Array): Promise<{ width: number; height: number; at: (x: number, y: number) => number[] }> {
     const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
@@ -148,7 +148,7 @@ describe("Heatmap.png", () => {
   });
 
   it("draws one score for all patches as cold", async () => {
-    const even = new Heatmap({ rows: 1, columns: 1 }, Float32Array.of(0.3), grey);
+    const even = new Heatmap({ rows: 1, columns: 1 }, Float32Array.of(0.3), 0.5, grey);
     expect((await pixelsOf(await even.png({ opacity: 1 }))).at(30, 15)).toEqual(rounded(0));
   });
 

@@ -35,12 +35,15 @@ export class Heatmap {
   readonly grid: PatchGrid;
   /** float32[rows · columns], row by row. */
   readonly scores: Float32Array;
+  /** sigmoid(logit): how probable it is that the text is true of the picture as a whole. */
+  readonly probability: number;
   readonly #picture: DecodedImage;
 
   /** @internal Use `Siglip.heatmap`. */
-  constructor(grid: PatchGrid, scores: Float32Array, picture: DecodedImage) {
+  constructor(grid: PatchGrid, scores: Float32Array, probability: number, picture: DecodedImage) {
     this.grid = grid;
     this.scores = scores;
+    this.probability = probability;
     this.#picture = picture;
   }
 

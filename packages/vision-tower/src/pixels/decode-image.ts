@@ -89,6 +89,23 @@ export function readImage(input: ImageSource, { limits = {}, signal }: Pick<Deco
   return readImageFile(input, limits.maxBytes ?? defaultMaxBytes, signal);
 }
 
+/**
+ * The size of a picture as `decodeImage` would give it, from its header alone: to know what a picture will cost, and to
+ * refuse one that cannot be decoded, before anything is.
+ * @throws ImageError as `decodeImage` does, but for pixels that are damaged behind a whole header
+ */
+export async function imageSize(input: ImageSource, { limits = {}, signal, name }: Pick<DecodeImageOptions, "limits" | "signal" | "name"> = {}): Promise<{ readonly width: number; readonly height: number }> {
+  const read = await readImageFile(input, limits.maxBytes ?? defaultMaxBytes, signal);
+  const file = name === undefined ? read : { ...read, name };
+  const format = sniffImageFormat(file.bytes);
+  if (format === undefined) throw unsupported(file);
+  const maxPixels = limits.maxPixels ?? defaultMaxPixels;
+  const header = await readHeader(file, maxPixels);
+  checkHeader(file, header, format, maxPixels);
+  const { width, height } = header.autoOrient;
+  return { width, height };
+}
+
 /** What sharp is told to open; the same for the header and the pixels, so that both judge the file alike. */
 function openWithSharp(file: ImageFile, maxPixels: number): Sharp {
   return sharp(file.bytes, { failOn: "warning", limitInputPixels: maxPixels, autoOrient: true, page: 0, pages: 1 });

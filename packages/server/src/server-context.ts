@@ -1,0 +1,20 @@
+import type { Logger } from "pino";
+import type { BodyReader } from "./http/read-json.js";
+import type { ImageSources } from "./images/request-images.js";
+import type { Metrics } from "./metrics.js";
+import type { ModelPool } from "./models/model-pool.js";
+import type { PullsUnderWay } from "./models/pulls-under-way.js";
+import type { ServerSettings } from "./server-options.js";
+
+/** What every endpoint may use. */
+export interface ServerContext {
+  readonly settings: ServerSettings;
+  readonly models: ModelPool;
+  readonly pulls: PullsUnderWay;
+  readonly images: ImageSources;
+  readonly bodies: BodyReader;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** What became of loading the first model. */
+  readonly startup: { readonly state: "loading" | "ready" | "failed" };
+}
