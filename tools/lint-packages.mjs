@@ -4,12 +4,14 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { publishedPackages, root } from "./published-packages.mjs";
 
 const run = promisify(execFile);
+const attwProgram = path.join(path.dirname(fileURLToPath(import.meta.resolve("@arethetypeswrong/cli/package.json"))), "dist/index.js");
 
 /** @returns {Promise<string[]>} what is wrong with a package, one line each */
 async function packageProblems({ directory, manifest, hasCode }) {
@@ -41,7 +43,7 @@ async function packedProblems(directory, hasCode) {
     const stray = files.map((file) => file.path).filter((name) => /\.tsbuildinfo$|(^|\/)test\/|\.test\./.test(name));
     const problems = stray.map((name) => `${name}: is packed, and nobody who installs it needs it`);
     if (!hasCode) return problems;
-    const attw = await run(process.execPath, [path.join(root, "node_modules/@arethetypeswrong/cli/dist/index.js"), path.join(folder, filename), "--profile", "esm-only", "--format", "ascii", "--no-color", "--no-emoji"], { maxBuffer: 2 ** 26 }).catch((error) => error);
+    const attw = await run(process.execPath, [attwProgram, path.join(folder, filename), "--profile", "esm-only", "--format", "ascii", "--no-color", "--no-emoji"], { maxBuffer: 2 ** 26 }).catch((error) => error);
     if (attw.code) problems.push(`arethetypeswrong: ${attw.stdout || attw.stderr}`);
     return problems;
   } finally {

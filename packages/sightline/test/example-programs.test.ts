@@ -8,7 +8,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { root } from "../tools/published-packages.mjs";
+import { root } from "../../../tools/published-packages.mjs";
 
 const execute = promisify(execFile);
 const examples = path.join(root, "examples");
@@ -136,7 +136,7 @@ describe.skipIf(!hasNginx && process.env["SIGHTLINE_NGINX_TESTS"] !== "required"
     await mkdir(prefix);
     await Promise.all([chmod(folder, 0o755), chmod(prefix, 0o755)]);
     const config = (await readFile(picture("nginx.conf"), "utf8")).replace("server 127.0.0.1:8080;", `server 127.0.0.1:${serverPort};`).replace("listen 127.0.0.1:8443;", `listen 127.0.0.1:${port};`);
-    expect(config).toContain(`server 127.0.0.1:${serverPort};`);
+    if (!config.includes(`server 127.0.0.1:${serverPort};`)) throw new Error("example-programs.test: nginx.conf names another server than 127.0.0.1:8080");
     await writeFile(path.join(prefix, "nginx.conf"), config);
     started("nginx", ["-c", path.join(prefix, "nginx.conf"), "-p", prefix, "-g", "daemon off;"]);
     await until(async () => (await fetch(`${base}/health`)).status === 200);
@@ -238,7 +238,7 @@ async function freePort(): Promise<number> {
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await holds().catch(() => false)); tries++) {
-    if (tries > 300) throw new Error("examples.test: nginx or the server behind it did not answer in 60 s");
+    if (tries > 300) throw new Error("example-programs.test: nginx or the server behind it did not answer in 60 s");
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
