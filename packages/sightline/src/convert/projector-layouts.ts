@@ -55,7 +55,7 @@ const mlp: ProjectorLayout = {
   marks: ["mm.0.weight", "mm.2.weight"],
   exactKernel: false,
   readsBlocks: true,
-  metadata: ({ config, featureLayer }) => [...(featureLayer === undefined ? [] : [["clip.vision.feature_layer", ints([featureLayer])] as const]), ...gridPinpoints(config)],
+  metadata: ({ config, featureLayer }) => [...gelu(config), ...(featureLayer === undefined ? [] : [["clip.vision.feature_layer", ints([featureLayer])] as const]), ...gridPinpoints(config)],
 };
 
 const idefics3: ProjectorLayout = {
@@ -107,6 +107,12 @@ const linear: ProjectorLayout = {
 
 /** Those that can be written. One whose marks are among another's comes after it. */
 export const projectorLayouts: readonly ProjectorLayout[] = [mlp, idefics3, gemma3, linear];
+
+/** Whether the checkpoint's GELU is the erf form; llama.cpp runs the tanh form whatever a file says, and readers here do unless told. */
+function gelu(config: unknown): readonly (readonly [string, GgufValue])[] {
+  const isErf = config !== undefined && (fieldAt(config, "projector_hidden_act") ?? "gelu") === "gelu";
+  return isErf ? [["sightline.projector.gelu", { type: "string", value: "erf" }]] : [];
+}
 
 /** [width, height] pairs in one row, where config.json has [height, width] pairs; and how many tiles they are shrunk to. */
 function gridPinpoints(config: unknown): readonly (readonly [string, GgufValue])[] {
