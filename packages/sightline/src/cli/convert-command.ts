@@ -29,7 +29,7 @@ export function convertCommand(): Command {
     .argument("<model>", 'a Hugging Face checkpoint\'s folder or name in the cache, an mmproj .gguf, what convert wrote as safetensors, or "mini"')
     .requiredOption("--out <path>", "a folder (onnx, safetensors), F.gguf (mmproj) or F.safetensors")
     .addOption(new Option("--to <format>", "what to write; told by the ending of --out where it is left out").choices(targets))
-    .option("--type <types>", "onnx: float32, float16, int8, or several with commas (float32); mmproj: F32, F16 or Q8_0 (F16)")
+    .option("--type <types>", "onnx: float32, float16, int8, or several with commas (float32); mmproj: F32, F16 or Q8_0 (F16, or as they are in what is an mmproj already)")
     .option("--projector <file>", "mmproj of a SigLIP checkpoint: the projector's safetensors, or an mmproj .gguf to take it from")
     .option("--feature-layer <n>", 'what that projector reads: a block from 1, or back from -1, or "normed"; where its file does not say', featureLayer)
     .option("--overwrite", "replace what is at --out")

@@ -17,17 +17,27 @@ export function keptText(kept: KeptMmproj): string {
   return JSON.stringify(kept, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 }
 
+/** An mmproj as it is written again. */
+export interface WholeMmproj {
+  readonly metadata: ReadonlyMap<string, GgufValue>;
+  readonly tensors: readonly TensorToWrite[];
+  /** A tensor's values, by its name in the GGUF. */
+  readonly readFloat32: (name: string) => Promise<Float32Array>;
+}
+
 /**
  * The mmproj that a safetensors file was made of; `undefined` where it was made of none.
  * @throws WeightsError when what it says of it cannot be true
  */
-export function keptMmproj(source: WeightSource): { readonly metadata: ReadonlyMap<string, GgufValue>; readonly tensors: readonly TensorToWrite[] } | undefined {
+export function keptMmproj(source: WeightSource): WholeMmproj | undefined {
   const text = source.metadata.get(keptKey);
   if (source.format !== "safetensors" || typeof text !== "string") return undefined;
   const bad = (cause: unknown): WeightsError => new WeightsError(`convert: ${source.path}: its ${keptKey} is damaged; convert the mmproj again`, { cause });
   try {
     const { metadata, tensors } = JSON.parse(text) as KeptMmproj;
+    const storedNames = new Map(tensors.map(([name, stored]) => [name, stored]));
     return {
+      readFloat32: (name) => source.readFloat32(storedNames.get(name) ?? name),
       metadata: new Map(metadata.map(([key, value]) => [key, withBigInts(value)])),
       tensors: tensors.map(([name, stored, dtype]): TensorToWrite => {
         const info = source.tensors.get(stored);

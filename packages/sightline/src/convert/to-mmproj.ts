@@ -1,20 +1,21 @@
 import path from "node:path";
 import { checkpointDirectory } from "@sightline/vision-tower";
-import { openWeights, WeightsError, writeGguf, type GgufValue, type WeightSource } from "@sightline/weights";
+import { openWeights, readGgufMetadata, WeightsError, writeGguf, type GgufValue, type TensorToWrite, type WeightSource } from "@sightline/weights";
+import { ggufKind } from "../models/gguf-kind.js";
 import { siglipDirectory } from "../models/siglip-directory.js";
 import { SightlineError } from "../sightline-error.js";
 import { watchedTensors, type ConversionOptions } from "./conversion-progress.js";
-import { keptMmproj } from "./kept-mmproj.js";
+import { keptMmproj, type WholeMmproj } from "./kept-mmproj.js";
 import { writeMmproj, type MmprojTensor } from "./mmproj-file.js";
-import type { MmprojType } from "./mmproj-type.js";
+import { fileTypes, storedType, type MmprojType } from "./mmproj-type.js";
 import { isDirectory, readModelSource, type ModelSource } from "./model-source.js";
 import { checkOutput } from "./place-output.js";
-import { projectorTensors, type ProjectorLayout } from "./projector-layouts.js";
+import { projectorLayouts, projectorTensors, type ProjectorLayout } from "./projector-layouts.js";
 
 export interface ConvertToMmprojOptions extends ConversionOptions {
   /** A .gguf file. */
   readonly out: string;
-  /** How matrices are stored. "F16" when left out, as llama.cpp's files mostly are. */
+  /** How matrices are stored. When left out, "F16", as llama.cpp's files mostly are; or as they are in what is an mmproj already. */
   readonly type?: MmprojType;
   /**
    * The projector for a SigLIP checkpoint: a safetensors file or directory, or an mmproj GGUF, whose tower is left out. A
@@ -34,8 +35,9 @@ export interface ConvertToMmprojOptions extends ConversionOptions {
  * values are those of llama.cpp's convert_hf_to_gguf.py --mmproj (v0.4.0) where that converter knows the model (Gemma 3,
  * Idefics3, SmolVLM); those of its older script for LLaVA with SigLIP; `linear` (PaliGemma) is this project's own.
  *
- * A file that `convertToSafetensors` wrote becomes the mmproj that it came from, byte for byte.
- * @param model a Hugging Face directory, a name in its cache, or "mini"; or a file that `convertToSafetensors` wrote
+ * What `convertToSafetensors` wrote becomes the mmproj that it came from, byte for byte; with a type, it and an mmproj GGUF
+ * become one whose matrices have that type.
+ * @param model a Hugging Face directory, a name in its cache, or "mini"; what `convertToSafetensors` wrote; or an mmproj GGUF
  * @throws ConfigError, WeightsError or ProjectorError naming what does not fit; SightlineError `model-mismatch` for a model
  *   type that is not known or a projector that does not fit the tower, `output-exists`; the signal's reason
  */
@@ -44,11 +46,11 @@ export async function convertToMmproj(model: string, options: ConvertToMmprojOpt
   const where = await checkpointDirectory(siglipDirectory(model));
   await checkOutput(out, where, overwrite);
   await using source = await openWeights(where);
-  if (source.format === "gguf") throw new SightlineError("model-mismatch", `convert: ${model}: is a GGUF already; expected a Hugging Face checkpoint, or what was written by convert --to safetensors`);
-  const kept = keptMmproj(source);
-  if (kept) {
-    if (options.type !== undefined || options.projector !== undefined) throw new SightlineError("bad-input", `convert: ${model}: holds a whole mmproj, which is written as it was; expected neither a type nor a projector`);
-    await writeGguf(out, { metadata: kept.metadata, tensors: watchedTensors(kept.tensors, options) });
+  const whole = options.projector === undefined ? await wholeMmproj(where, source) : undefined;
+  if (whole) {
+    if (options.featureLayer !== undefined) throw new SightlineError("bad-input", `convert: ${model}: is a whole mmproj, which says itself what its projector reads; expected no feature layer to be named`);
+    const { metadata, tensors } = options.type === undefined ? whole : storedAs(whole, options.type);
+    await writeGguf(out, { metadata, tensors: watchedTensors(tensors, options) });
     return;
   }
   if (!(await isDirectory(where))) throw new WeightsError(`convert: ${model}: expected the directory of a Hugging Face checkpoint, with its config.json, got a file`);
@@ -61,6 +63,28 @@ export async function convertToMmproj(model: string, options: ConvertToMmprojOpt
   if (options.projector === undefined) throw new SightlineError("bad-input", `convert: ${model}: is a vision tower alone; an mmproj needs a projector too: name its file with --projector`);
   await using projector = await openWeights(options.projector);
   await writeWithProjector(read, projector, name, options);
+}
+
+/** The mmproj that the input is, or was before it was written as safetensors. */
+async function wholeMmproj(where: string, source: WeightSource): Promise<WholeMmproj | undefined> {
+  if (source.format === "safetensors") return keptMmproj(source);
+  const { kind, words } = ggufKind(source);
+  if (kind !== "mmproj") throw new SightlineError("model-mismatch", `convert: ${where}: expected a Hugging Face checkpoint or an mmproj, got ${words}`);
+  const tensors = [...source.tensors.values()].map(({ name, dtype, shape }): TensorToWrite => ({ name, dtype, shape, data: () => source.readBytes(name) }));
+  return { metadata: await readGgufMetadata(where), tensors, readFloat32: (name) => source.readFloat32(name) };
+}
+
+/** The same with its matrices in another type, as if a checkpoint of these values had been converted to that. */
+function storedAs({ metadata, tensors, readFloat32 }: WholeMmproj, type: MmprojType): Pick<WholeMmproj, "metadata" | "tensors"> {
+  const projector = metadata.get("clip.projector_type")?.value;
+  const exactKernel = projectorLayouts.find((layout) => layout.type === projector)?.exactKernel ?? true;
+  return {
+    metadata: new Map([...metadata, ["general.file_type", { type: "uint32", value: fileTypes[type] }]]),
+    tensors: tensors.map((tensor) => {
+      const dtype = storedType(tensor.name, tensor.shape, type, exactKernel);
+      return dtype === tensor.dtype ? tensor : { ...tensor, dtype, data: () => readFloat32(tensor.name) };
+    }),
+  };
 }
 
 /** A vision-language checkpoint: its own projector, reading what config.json says. */

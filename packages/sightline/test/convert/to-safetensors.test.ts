@@ -44,6 +44,25 @@ describe("an mmproj, written as safetensors and back, is the same file", () => {
   });
 });
 
+describe("an mmproj in another type", () => {
+  it.each(["F16", "Q8_0"] as const)("%s is the file that the checkpoint gives in it, whether from GGUF or safetensors", async (type) => {
+    const directory = await writeSeededCheckpoint(fresh(), "idefics3");
+    const [whole, stored, wanted] = [fresh(".gguf"), fresh(".safetensors"), fresh(".gguf")];
+    await convertToMmproj(directory, { out: whole, type: "F32" });
+    await convertToSafetensors(whole, { out: stored });
+    await convertToMmproj(directory, { out: wanted, type });
+    for (const source of [whole, stored]) {
+      const out = fresh(".gguf");
+      await convertToMmproj(source, { out, type });
+      expect((await readFile(out)).equals(await readFile(wanted))).toBe(true);
+    }
+  });
+
+  it("is made of no decoder", async () => {
+    await expect(convertToMmproj(path.join(miniFolder, "mini-qwen3.gguf"), { out: fresh(".gguf") })).rejects.toThrow(/expected a Hugging Face checkpoint or an mmproj, got a language model/);
+  });
+});
+
 describe("convertToSafetensors", () => {
   it("gives a checkpoint's weights back, by their names and to the last bit", async () => {
     const directory = await writeSeededCheckpoint(fresh(), "idefics3");
