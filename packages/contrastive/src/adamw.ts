@@ -1,5 +1,6 @@
 import type { ParameterSet, ParameterSlot } from "./parameter-set.js";
 
+/** Settings of `adamW` (Loshchilov and Hutter 2019). */
 export interface AdamWOptions {
   readonly beta1?: number;
   /** 0.95 by default: 0.999 lets the sigmoid loss spike (Zhai et al. 2023, section 4.5). */
@@ -22,9 +23,11 @@ export interface AdamWState {
   step: number;
 }
 
+/** How gradients change parameters; it keeps its memory in a state of its own, so that a checkpoint can hold it. */
 export interface Optimizer<State> extends Partial<AsyncDisposable> {
   /** True if a range must not cut through a parameter. */
   readonly wholeParameters?: boolean;
+  /** The state before the first step. */
   init(parameters: ParameterSet): State;
   /**
    * Changes the parameters in place by one step against `gradients`, float32 laid out like the parameters.

@@ -1,3 +1,4 @@
+/** Settings of `cosineLearningRate`: linear warm-up, then half a cosine down. Steps are counted from 0. */
 export interface CosineSchedule {
   /** The highest rate. */
   readonly peak: number;

@@ -1,6 +1,7 @@
 import type { ParameterSet } from "./parameter-set.js";
 import { TrainingError } from "./training-error.js";
 
+/** Settings of `movingAverage`. */
 export interface MovingAverageOptions {
   /** Share of the average that stays at each step, as 0.9999. */
   readonly decay: number;
@@ -14,6 +15,7 @@ export interface MovingAverageState {
   step: number;
 }
 
+/** An exponential moving average of parameters, evaluated and saved in their place. */
 export interface MovingAverage {
   /** Starts at the parameters' present values. */
   init(parameters: ParameterSet): MovingAverageState;

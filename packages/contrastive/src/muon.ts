@@ -3,6 +3,7 @@ import { adamW, decaysByDefault, type AdamWOptions, type AdamWState, type Elemen
 import type { ParameterSet, ParameterSlot } from "./parameter-set.js";
 import { TrainingError } from "./training-error.js";
 
+/** Settings of `muon`; those of AdamW are for the parameters that AdamW trains beside it. */
 export interface MuonOptions extends AdamWOptions {
   /** Decay of the momentum, which is Nesterov's; 0.95 by default. */
   readonly momentum?: number;

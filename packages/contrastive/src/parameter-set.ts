@@ -1,6 +1,7 @@
 import { elementCount, type Graph, type Shape, type Tensor, type TensorValue } from "@sightline/graph";
 import { TrainingError } from "./training-error.js";
 
+/** Where one parameter lies in the flat buffer of a `ParameterSet`. */
 export interface ParameterSlot {
   readonly name: string;
   readonly shape: readonly number[];
@@ -33,6 +34,7 @@ export class ParameterSet {
     this.values = buffer ?? new Float32Array(offset);
   }
 
+  /** Whether there is a parameter of that name. */
   has(name: string): boolean {
     return this.#byName.has(name);
   }
@@ -62,6 +64,7 @@ export class ParameterSet {
  * @returns `parameter`, which builders take, and the tensors and shapes seen so far, in order
  */
 export function trainableParameters(graph: Graph): {
+  /** What builders take: an input of the graph for each name. */
   readonly parameter: (name: string, shape: Shape) => Tensor;
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly shapes: ReadonlyMap<string, readonly number[]>;

@@ -12,6 +12,7 @@ export interface TrainingGraph {
   readonly metrics?: Readonly<Record<string, Tensor>>;
 }
 
+/** What a step gave besides gradients. */
 export interface StepResult {
   readonly loss: number;
   readonly metrics: Readonly<Record<string, TensorValue>>;
@@ -58,10 +59,12 @@ export class TrainSession implements AsyncDisposable {
     return { loss, metrics: Object.fromEntries(this.#metricNames.map((name) => [name, results[name] as TensorValue])) };
   }
 
+  /** Ends ONNX Runtime's profile, where `profilePrefix` asked for one, and writes its file. */
   endProfiling(): void {
     this.#session.endProfiling();
   }
 
+  /** Closes the session, after a step under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }

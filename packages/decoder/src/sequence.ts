@@ -74,6 +74,7 @@ export class Sequence implements Disposable {
     if (this.#running === undefined) this.#release();
   }
 
+  /** Gives the sequence's place in the cache back; generations of it end. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -15,6 +15,7 @@ export interface TapeEntry {
   readonly vjp: VectorJacobianProduct;
 }
 
+/** Type and shape of a node's output; float32 where no type is named. */
 export interface OutputSpec {
   readonly dtype?: Dtype;
   readonly shape: Shape;

@@ -28,6 +28,7 @@ export interface FilledInput {
   readonly value: number;
 }
 
+/** Which names of an ONNX file `openModelFile` gives to which names of `run`. */
 export interface ModelFileOptions extends SessionOptions {
   /** By the names that `run` takes. */
   readonly inputs: Readonly<Record<string, FileInput>>;

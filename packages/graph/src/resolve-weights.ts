@@ -12,6 +12,7 @@ export const inlineLimitBytes = 1024;
 /** Tensors in the temporary file start at multiples of this, so that they can be mapped. */
 const pageBytes = 4096;
 
+/** Weights where a session takes them from; see `resolveWeights`. */
 export interface ResolvedWeights {
   readonly data: ReadonlyMap<Tensor, MemoryBytes | ExternalBytes>;
   /** Removes the temporary file, where there is one. */

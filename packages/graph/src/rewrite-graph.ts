@@ -20,6 +20,7 @@ export function rewriteGraph(graph: Graph, rewrite: NodeRewrite): Graph {
   return into;
 }
 
+/** How `copyGraph` joins a graph to another. */
 export interface CopyGraphOptions {
   /** A tensor of the new graph for each input of the old one. */
   readonly inputs: Readonly<Record<string, Tensor>>;

@@ -17,6 +17,7 @@ import { attentionIsRight } from "./webgpu/attention-check.js";
 import { webgpuGraph } from "./webgpu/webgpu-graph.js";
 import { openThreadedRunner } from "./threaded-runner.js";
 
+/** How `openSession` opens a graph. */
 export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operation; all cores when left out. */

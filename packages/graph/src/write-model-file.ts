@@ -9,6 +9,7 @@ import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema, type TensorProto
 import { inlineLimitBytes, inMemory } from "./resolve-weights.js";
 import type { Weight } from "./tensor.js";
 
+/** Settings of `writeModelFile`. */
 export interface WriteModelOptions {
   /** A model with more bytes of weights has them in files beside it; protobuf ends at 2 GiB, and so does the default. */
   readonly inlineBytes?: number;
@@ -20,6 +21,7 @@ export interface WriteModelOptions {
   readonly onBytes?: (bytes: number) => void;
 }
 
+/** What `writeModelFile` wrote beside the model. */
 export interface WrittenModel {
   /** Files of weights beside the model: `x.onnx_data`, `x.onnx_data_1`, ...; none when the model holds them itself. */
   readonly dataFiles: readonly string[];

@@ -22,17 +22,20 @@ export interface Projector {
   /** The grid that the rows lie in, of a model whose decoder gives them positions in two dimensions (M-RoPE). */
   readonly rowGrid?: (grid: PatchGrid) => PatchGrid;
   /**
+   * The projector as graph, behind the patch tokens of a tower.
    * @param patchTokens float32[B, P, D]
    * @returns float32[B, N, W]
    */
   readonly build: (patchTokens: Tensor, grid: PatchGrid, parameter: ProjectorParameter) => Tensor;
 }
 
+/** What an mmproj GGUF does not say of its projector. */
 export interface ProjectorOptions {
   /**
    * Which GELU stands between the layers of an mmproj GGUF's `mlp` or `lfm2`: the tanh form, as llama.cpp runs it
    * (ggml_gelu) whatever the model was trained with, or the erf form, as transformers runs these models
-   * (`projector_hidden_act: "gelu"`). "tanh" when left out. They differ by up to 5e-4 in an activation. A Hugging Face
+   * (`projector_hidden_act: "gelu"`). When left out, what an `mlp`'s file says under `sightline.projector.gelu`, which
+   * `sightline convert` writes; "tanh" where it says nothing. They differ by up to 5e-4 in an activation. A Hugging Face
    * checkpoint says itself which one it wants.
    */
   readonly gelu?: "tanh" | "erf";

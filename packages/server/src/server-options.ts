@@ -29,6 +29,7 @@ export interface PullProgress {
 /** Fetches a model by a name that a client gave, and says how to serve it. */
 export type PullModel = (model: string, options: { readonly signal: AbortSignal; readonly onProgress: (event: PullProgress) => void }) => Promise<ChatToServe | (SiglipToServe & { readonly kind: "siglip" })>;
 
+/** Settings of `startServer`. */
 export interface ServerOptions {
   /** "127.0.0.1" when left out: this machine alone. */
   readonly host?: string;

@@ -20,6 +20,7 @@ import type { ServerContext, Startup } from "./server-context.js";
 /** For the headers of a request to arrive. */
 const headersMs = 15_000;
 
+/** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
   /** As in "http://127.0.0.1:8080". */
   readonly url: string;

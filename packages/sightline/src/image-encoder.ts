@@ -6,6 +6,7 @@ import { GridSessions } from "./grid-sessions.js";
 import type { PlanRequest } from "./image-families/image-family.js";
 import { namingFile, readImageModel, readImageParts, type ImageModel, type ImageModelOptions, type PicturePart, type PicturePlan } from "./image-model.js";
 
+/** A picture, and how it is shown to the model. */
 export interface PictureToEncode {
   readonly image: DecodedImage;
   readonly plan: PicturePlan;
@@ -17,12 +18,14 @@ export interface EncodeTimings {
   readonly encodeMs: number;
 }
 
+/** What `ImageEncoder.encode` gives. */
 export interface EncodedPictures {
   /** What stands in the prompt for each picture. */
   readonly pictures: readonly (readonly PicturePart[])[];
   readonly timings: EncodeTimings;
 }
 
+/** Settings of `openImageEncoder`. */
 export interface ImageEncoderOptions extends ImageModelOptions {
   readonly device?: Device;
   readonly threads?: number;

@@ -7,6 +7,7 @@ import type { ImageFamily, PlanRequest, Planner } from "./image-families/image-f
 import { joinRows } from "./join-rows.js";
 import { SightlineError } from "./sightline-error.js";
 
+/** How pictures are prepared, where the model allows more than one way. */
 export interface ImageModelOptions {
   /** Whose way of preparing pictures; transformers', which models were trained with, when left out. */
   readonly preprocessing?: PreprocessingStyle;

@@ -54,6 +54,7 @@ export interface TextPart {
   readonly width: number;
   /** What `open` opens; a tower that comes as an ONNX file has none. */
   readonly graph?: Graph;
+  /** Reads the checkpoint's tokenizer. Throws ConfigError for files that are missing or do not fit. */
   loadTokenizer(): Promise<TextTokenizer>;
   /** A session from `tokens` int64[B, T] to `embeddings` float32[B, width]. */
   open(options: SessionOptions): Promise<Session>;
@@ -73,8 +74,10 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** One of the two towers. */
 export type TowerName = "vision" | "text";
 
+/** What `openCheckpoint` opens of a directory. */
 export interface OpenCheckpointOptions {
   /** Which towers must be there and may be asked for. */
   readonly towers: readonly TowerName[];

@@ -32,6 +32,7 @@ export type { GridTower, TowerTraining } from "./grid-tower/grid-tower.js";
 export { siglipGridTower } from "./grid-tower/siglip-grid-tower.js";
 export { mmprojTower } from "./grid-tower/mmproj-tower.js";
 export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
+export { mmprojTowerName, siglipTowerTensors } from "./mmproj/mmproj-names.js";
 export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/read-mmproj-vision.js";
 export { decodeImage, imageSize, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";

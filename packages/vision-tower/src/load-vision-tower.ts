@@ -8,6 +8,7 @@ import { checkPrecision, type Precision } from "./precision/precision.js";
 import { Siglip } from "./siglip.js";
 import { VisionTower, type TowerOptions } from "./vision-tower.js";
 
+/** Settings of `loadSiglip` and `loadVisionTower`. */
 export interface LoadOptions {
   /** The CPU when left out. */
   readonly device?: Device;

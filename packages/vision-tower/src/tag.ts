@@ -1,3 +1,4 @@
+/** Settings of `Siglip.tag`. */
 export interface TagOptions {
   /** Probability from which a label counts, 0 to 1; 0.5 when left out. */
   readonly threshold?: number;
@@ -9,12 +10,14 @@ export interface TagOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A label, and how probable it is. */
 export interface Tag {
   readonly label: string;
   /** sigmoid(logit): how probable it is that this label is true, whatever the others are. */
   readonly probability: number;
 }
 
+/** What `Siglip.tag` says of an image. */
 export interface TagResult {
   /** Every label once, the likeliest first. */
   readonly tags: readonly Tag[];

@@ -12,11 +12,13 @@ import { openVision } from "./precision/open-vision.js";
 import type { Precision, PrecisionReport } from "./precision/precision.js";
 import type { TextTokenizer, TokenBatch } from "./text/load-text-tokenizer.js";
 
+/** Settings of one call of a tower. */
 export interface EncodeOptions {
   /** Rejects and drops what has not been run; a run of the tower itself is not interrupted. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a vision tower gives for B images. */
 export interface ImageEmbeddings {
   /** float32[B, P, D] */
   readonly patchTokens: Float32Array;

@@ -7,8 +7,12 @@ import { WeightsError } from "./weights-error.js";
 export interface GgufHeader {
   readonly version: 2 | 3;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /** How each value is stored, and the elements of an array. */
+  readonly types: ReadonlyMap<string, GgufStoredType>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
+
+export type GgufStoredType = { readonly type: Exclude<GgufType, "array"> } | { readonly type: "array"; readonly of: GgufType };
 
 /** More bytes of the file are needed to go on; not an error of the file. */
 export class HeaderContinues extends Error {}
@@ -68,16 +72,19 @@ export function parseGgufHeader(start: Uint8Array, file: string, fileSize: numbe
   const tensorCount = cursor.count("tensors", 24, maxTensors);
   const valueCount = cursor.count("metadata values", 13, maxKeys);
   const metadata = new Map<string, MetadataValue>();
+  const types = new Map<string, GgufStoredType>();
   for (let i = 0; i < valueCount; i++) {
     const key = cursor.string("a metadata key", maxNameBytes);
     if (metadata.has(key)) throw new WeightsError(`${file}: the metadata key ${quoted(key)} comes twice`);
-    metadata.set(key, cursor.value(cursor.type(key), key, 0));
+    const type = cursor.type(key);
+    types.set(key, type === "array" ? { type, of: cursor.nextType(key) } : { type });
+    metadata.set(key, cursor.value(type, key, 0));
   }
   const alignment = alignmentOf(metadata.get("general.alignment"), file);
   const entries: TensorEntry[] = [];
   for (let i = 0; i < tensorCount; i++) entries.push(tensorEntry(cursor, file));
   const dataStart = BigInt(Math.ceil(cursor.position / alignment) * alignment);
-  return { version, metadata, tensors: placed(entries, dataStart, alignment, file, fileSize) };
+  return { version, metadata, types, tensors: placed(entries, dataStart, alignment, file, fileSize) };
 }
 
 interface TensorEntry {
@@ -185,6 +192,14 @@ class Cursor {
     const number = this.uint32();
     const type = ggufTypes[number];
     if (!type) throw new WeightsError(`${this.#file}: ${quoted(what)} has the unknown metadata type ${number}`);
+    return type;
+  }
+
+  /** The type that `type` would give, without going on. */
+  nextType(what: string): GgufType {
+    const at = this.position;
+    const type = this.type(what);
+    this.position = at;
     return type;
   }
 

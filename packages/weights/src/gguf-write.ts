@@ -7,6 +7,7 @@ import { dtypeLayouts } from "./tensor-dtype.js";
 import { encodedTensor, isWellFormed, plannedBytes, type TensorToWrite } from "./tensor-to-write.js";
 import { WeightsError } from "./weights-error.js";
 
+/** What `writeGguf` writes. */
 export interface GgufFile {
   readonly metadata: Iterable<readonly [key: string, value: GgufValue]>;
   readonly tensors: readonly TensorToWrite[];

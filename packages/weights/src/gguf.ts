@@ -2,7 +2,9 @@ import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { openFile, readAt } from "./file-bytes.js";
 import { FileSource } from "./file-source.js";
-import { HeaderContinues, parseGgufHeader, type GgufHeader } from "./gguf-header.js";
+import { HeaderContinues, parseGgufHeader, type GgufHeader, type GgufStoredType } from "./gguf-header.js";
+import type { GgufValue } from "./gguf-value.js";
+import { quoted } from "./quoted.js";
 import type { WeightSource } from "./weight-source.js";
 import { WeightsError } from "./weights-error.js";
 
@@ -23,6 +25,26 @@ export async function openGguf(file: string): Promise<WeightSource> {
   } catch (error) {
     await opened.file.close();
     throw error;
+  }
+}
+
+/**
+ * The metadata of a GGUF file with the types that it is stored as, in the file's order: what `writeGguf` takes to write the
+ * same again.
+ * @throws WeightsError as `openGguf`; and for an array of arrays, which cannot be written
+ */
+export async function readGgufMetadata(file: string): Promise<ReadonlyMap<string, GgufValue>> {
+  const absolute = path.resolve(file);
+  const opened = await openFile(absolute);
+  try {
+    const { metadata, types } = await readHeader(opened.file, absolute, opened.size);
+    return new Map([...metadata].map(([key, value]) => {
+      const type = types.get(key) as GgufStoredType;
+      if (type.type === "array" && type.of === "array") throw new WeightsError(`readGgufMetadata: ${absolute}: ${quoted(key)} is an array of arrays, expected values or arrays of values`);
+      return [key, { ...type, value } as GgufValue];
+    }));
+  } finally {
+    await opened.file.close();
   }
 }
 

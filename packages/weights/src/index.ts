@@ -1,7 +1,7 @@
 export { openWeights } from "./open-weights.js";
 export { openSafetensors } from "./safetensors.js";
 export { writeSafetensors } from "./safetensors-write.js";
-export { openGguf } from "./gguf.js";
+export { openGguf, readGgufMetadata } from "./gguf.js";
 export { writeGguf, type GgufFile } from "./gguf-write.js";
 export type { GgufValue } from "./gguf-value.js";
 export { encodedTensor, type TensorToWrite } from "./tensor-to-write.js";

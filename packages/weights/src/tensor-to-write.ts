@@ -4,6 +4,7 @@ import { quoted } from "./quoted.js";
 import { byteLengthOf, type TensorDtype } from "./tensor-dtype.js";
 import { WeightsError } from "./weights-error.js";
 
+/** A tensor for `writeGguf` or `writeSafetensors`. */
 export interface TensorToWrite {
   readonly name: string;
   readonly dtype: TensorDtype;

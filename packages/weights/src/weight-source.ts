@@ -30,5 +30,6 @@ export interface WeightSource extends AsyncDisposable {
   readRows(name: string, rows: ArrayLike<number>): Promise<Float32Array>;
   /** A tensor's bytes as they are stored. */
   readBytes(name: string): Promise<Uint8Array>;
+  /** Closes the files, after reads under way. A second call does nothing more. */
   close(): Promise<void>;
 }

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openGguf, openSafetensors, openWeights, writeGguf, writeSafetensors } from "../src/index.js";
+import { openGguf, openSafetensors, openWeights, readGgufMetadata, writeGguf, writeSafetensors, type GgufValue } from "../src/index.js";
 import { goldenPath } from "./goldens.js";
 
 let folder: string;
@@ -28,6 +28,25 @@ describe("files of the reference writers", () => {
     expect(source.tensors.get("matrix")?.shape).toEqual([3, 4]);
     expect(await source.readFloat32("matrix")).toEqual(counting(12));
     expect(await source.readFloat32("half")).toEqual(counting(6));
+  });
+
+  it("reads metadata with the types that it is stored as, and writes the same again", async () => {
+    const metadata = new Map<string, GgufValue>([
+      ["general.architecture", { type: "string", value: "clip" }],
+      ["a.small", { type: "uint8", value: 7 }],
+      ["a.signed", { type: "int32", value: -7 }],
+      ["a.large", { type: "uint64", value: 2n ** 63n }],
+      ["a.double", { type: "float64", value: 0.1 }],
+      ["a.flags", { type: "array", of: "bool", value: [true, false] }],
+      ["a.longs", { type: "array", of: "int64", value: [-1n, 2n ** 40n] }],
+      ["a.none", { type: "array", of: "string", value: [] }],
+    ]);
+    await writeGguf(inFolder("typed.gguf"), { metadata, tensors: [] });
+    const read = await readGgufMetadata(inFolder("typed.gguf"));
+    expect([...read]).toEqual([...metadata]);
+    await writeGguf(inFolder("typed-again.gguf"), { metadata: read, tensors: [] });
+    expect(await readFile(inFolder("typed-again.gguf"))).toEqual(await readFile(inFolder("typed.gguf")));
+    await expect(readGgufMetadata(goldenPath("reference.gguf"))).rejects.toThrow('"test.nested" is an array of arrays');
   });
 
   it("reads safetensors' file: metadata, F32, I8", async () => {

@@ -67,6 +67,7 @@ export class CachedEncoder implements AsyncDisposable {
   }
 
   /**
+   * Builds the tower twice, to embed and to carry gradients back, and opens both sessions.
    * @param build makes the graph; called twice, since the pass for the embeddings must not hold the backward's nodes
    * @param passes `backward: false` for an encoder that only embeds
    */
@@ -120,6 +121,7 @@ export class CachedEncoder implements AsyncDisposable {
     }
   }
 
+  /** Closes both sessions, after runs under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#forward[Symbol.asyncDispose]();
     await this.#backward?.[Symbol.asyncDispose]();

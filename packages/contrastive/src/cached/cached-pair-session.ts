@@ -6,6 +6,7 @@ import { ParameterSet } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";
 import { CachedEncoder, type EncoderGraph, type RowSource } from "./cached-encoder.js";
 
+/** Settings of `CachedPairSession.open`. */
 export interface CachedPairOptions extends SessionOptions {
   /** The image tower on one chunk; called twice. */
   readonly images: () => EncoderGraph;
@@ -85,6 +86,7 @@ export class CachedPairSession implements AsyncDisposable {
     return { loss, meanPositiveLogit, meanNegativeLogit };
   }
 
+  /** Closes both towers' sessions, after runs under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#images[Symbol.asyncDispose]();
     await this.#texts[Symbol.asyncDispose]();

@@ -10,6 +10,7 @@ export interface PairIdentities {
   readonly imageIds: readonly string[];
 }
 
+/** Settings of `ringSigmoidLoss`. */
 export interface RingLossOptions {
   /** What an equal caption, or another caption of the same image, counts as; as in `pairLabels`. */
   readonly duplicates?: "ignore" | "positive";

@@ -1,6 +1,7 @@
 import { seededHash, seededUniform } from "../seeded-hash.js";
 import { shuffledOrder } from "./shuffled-batches.js";
 
+/** Settings of `shuffledShards`. */
 export interface ShardShuffleOptions {
   readonly seed: number;
   readonly epoch: number;

@@ -5,6 +5,7 @@ import { cosineTile } from "./cosine-tile.js";
 /** Images and texts whose cosines are computed at a time: the texts of a tile stay in the processor's cache. */
 const [tileImages, tileTexts] = [64, 256];
 
+/** Embeddings of images and texts, and which belong together. */
 export interface RetrievalSet {
   /** D */
   readonly width: number;
@@ -26,6 +27,7 @@ export interface Recall {
   readonly medianRank: number;
 }
 
+/** Recall of both directions; see `retrieval`. */
 export interface RetrievalResult {
   /** Each image against all texts; any of its own counts. */
   readonly imageToText: Recall;

@@ -9,7 +9,10 @@ export class JsonlLog implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** @param resumeAt the step that the run goes on from; lines after it, of steps that are taken again, are cut off */
+  /**
+   * Opens a log to add to; its folder must be there.
+   * @param resumeAt the step that the run goes on from; lines after it, of steps that are taken again, are cut off
+   */
   static async open(path: string, resumeAt = 0): Promise<JsonlLog> {
     const before = await loggedEvents(path);
     const partial = `${path}.partial`;
@@ -22,11 +25,13 @@ export class JsonlLog implements AsyncDisposable {
     return new JsonlLog(await open(path, "a"));
   }
 
+  /** Adds an event as one line, on disk when the promise resolves. */
   async write(event: TrainingEvent): Promise<void> {
     await this.#file.appendFile(`${JSON.stringify(event)}\n`);
     if (event.type !== "step-end") await this.#file.sync();
   }
 
+  /** Closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.sync();
     await this.#file.close();

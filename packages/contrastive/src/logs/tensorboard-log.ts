@@ -33,6 +33,7 @@ export class TensorBoardLog implements AsyncDisposable {
     return log;
   }
 
+  /** Adds an event's figures as scalars. */
   async write(event: TrainingEvent): Promise<void> {
     const scalars = scalarsOf(event);
     if (scalars.length === 0) return;
@@ -44,6 +45,7 @@ export class TensorBoardLog implements AsyncDisposable {
     await this.#append(event.step, eventFields.summary, summary.finish());
   }
 
+  /** Closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.sync();
     await this.#file.close();

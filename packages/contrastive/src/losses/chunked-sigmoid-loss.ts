@@ -6,6 +6,7 @@ import { backpropRows, normalizeRows } from "./normalized-rows.js";
 import type { PairLabels } from "./pair-labels.js";
 import { expectPairs, expectSelection, type NegativeSelection, type PairEmbeddings, type PairLossResult, type Temperature } from "./pair-loss.js";
 
+/** Settings of `ChunkedSigmoidLoss.open`. */
 export interface ChunkedSigmoidLossOptions extends SessionOptions {
   /** D */
   readonly width: number;
@@ -102,6 +103,7 @@ export class ChunkedSigmoidLoss implements AsyncDisposable {
     };
   }
 
+  /** Closes the sessions, after runs under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#gradients[Symbol.asyncDispose]();
     await this.#hardest?.[Symbol.asyncDispose]();

@@ -18,6 +18,7 @@ export interface PairLabels {
   readonly values: Float32Array;
 }
 
+/** What `pairLabels` makes labels of: which text belongs to which image, and what is known of duplicates. */
 export interface PairLabelOptions {
   /** N */
   readonly images: number;

@@ -13,6 +13,7 @@ import type { TwoTowers } from "./two-towers.js";
 /** A loss that sees the whole batch, and over which processes it may reach. */
 export type BatchLoss = (embeddings: PairEmbeddings, batch: PairStepBatch, temperature: Temperature) => PairLossResult | Promise<PairLossResult>;
 
+/** Settings of `CachedPairStep.open`. */
 export interface CachedPairStepOptions extends SessionOptions {
   readonly towers: TwoTowers;
   readonly adaptation: Omit<AdaptedParameterOptions, "frozen">;
@@ -43,6 +44,7 @@ export class CachedPairStep implements TrainingStep<PairStepBatch> {
     this.#fixed = options.fixedTemperature ?? {};
   }
 
+  /** Builds both towers twice and opens their sessions. Throws GraphError or WeightsError for towers that do not fit their weights. */
   static async open(options: CachedPairStepOptions): Promise<CachedPairStep> {
     const { towers, adaptation, loss, imageChunk, textChunk } = options;
     const dropoutFeeds: Record<"image" | "text", AdaptedParameters["dropoutFeeds"]> = { image: () => ({}), text: () => ({}) };
@@ -63,6 +65,7 @@ export class CachedPairStep implements TrainingStep<PairStepBatch> {
     return new CachedPairStep(session, current, dropoutFeeds, options);
   }
 
+  /** What is trained. */
   get parameters(): ParameterSet {
     return this.#session.parameters;
   }
@@ -83,6 +86,7 @@ export class CachedPairStep implements TrainingStep<PairStepBatch> {
     return { loss, figures: stepFigures(temperature, logits) };
   }
 
+  /** Closes the sessions, after a step under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }

@@ -16,6 +16,7 @@ import type { PairStepBatch } from "./pair-step-batch.js";
 import { stepFigures } from "./step-figures.js";
 import type { Parameter, TwoTowers } from "./two-towers.js";
 
+/** Settings of `DirectPairStep.open`. */
 export interface DirectPairOptions extends SessionOptions {
   readonly towers: TwoTowers;
   readonly adaptation: Omit<AdaptedParameterOptions, "frozen">;
@@ -43,6 +44,7 @@ export class DirectPairStep implements TrainingStep<PairStepBatch> {
     this.#dropoutFeeds = dropoutFeeds;
   }
 
+  /** Builds both towers and the loss as one graph, derives its gradients and opens the session. Throws GraphError or WeightsError for towers that do not fit their weights. */
   static async open(options: DirectPairOptions): Promise<DirectPairStep> {
     const { towers, adaptation, objective, batchSize, fixedTemperature } = options;
     const graph = new Graph();
@@ -57,6 +59,7 @@ export class DirectPairStep implements TrainingStep<PairStepBatch> {
     return new DirectPairStep(session, options, adapted.dropoutFeeds);
   }
 
+  /** What is trained. */
   get parameters(): ParameterSet {
     return this.#session.parameters;
   }
@@ -79,6 +82,7 @@ export class DirectPairStep implements TrainingStep<PairStepBatch> {
     return { loss, figures: stepFigures(before, logits.meanLogits()) };
   }
 
+  /** Closes the session, after a step under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }

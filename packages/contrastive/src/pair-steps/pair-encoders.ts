@@ -5,6 +5,7 @@ import { adaptedParameters, type AdaptedParameterOptions } from "../trainable/ad
 import type { LoraOptions } from "../trainable/lora.js";
 import type { TwoTowers } from "./two-towers.js";
 
+/** Settings of `PairEncoders.open`. */
 export interface PairEncoderOptions extends SessionOptions {
   readonly towers: TwoTowers;
   readonly adaptation: Omit<AdaptedParameterOptions, "frozen">;
@@ -22,6 +23,7 @@ export class PairEncoders implements AsyncDisposable {
     this.#texts = texts;
   }
 
+  /** Builds both towers for evaluation and opens their sessions. */
   static async open(options: PairEncoderOptions): Promise<PairEncoders> {
     const { towers, adaptation, chunk } = options;
     const build = (tower: "images" | "texts") => (): EncoderGraph => {
@@ -43,6 +45,7 @@ export class PairEncoders implements AsyncDisposable {
     return (tower === "image" ? this.#images : this.#texts).embed(parameters, source, signal);
   }
 
+  /** Closes the sessions, after runs under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#images[Symbol.asyncDispose]();
     await this.#texts[Symbol.asyncDispose]();

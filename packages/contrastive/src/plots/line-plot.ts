@@ -13,6 +13,7 @@ export interface PlotSeries {
   readonly colour?: number;
 }
 
+/** What a `linePlot` is called, and its axes. */
 export interface PlotOptions {
   readonly title: string;
   readonly xLabel: string;

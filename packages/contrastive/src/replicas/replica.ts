@@ -4,6 +4,7 @@ import { ParameterSet } from "../parameter-set.js";
 import { TrainSession, type TrainingGraph } from "../train-session.js";
 import { awaitAll, publishStop, stopWasAgreed, type SharedState } from "./shared-state.js";
 
+/** One replica of a data-parallel run in threads; see `trainReplica`. */
 export interface ReplicaOptions {
   /** Which of the replicas this is, from 0. */
   readonly rank: number;
@@ -12,12 +13,18 @@ export interface ReplicaOptions {
   readonly optimizer: Optimizer<AdamWState>;
   /** The batch of this replica at a step; it depends on nothing else, so that a resumed run sees the same data. */
   readonly batch: (step: number) => Record<string, TensorValue>;
+  /** The rate at a step, counted from 0. */
   readonly learningRate: (step: number) => number;
   readonly maxGradientNorm: number;
   /** Called on rank 0 every so many steps and after the last one, while the other replicas wait; saves and evaluates. */
-  readonly checkpoint: { readonly everySteps: number; readonly save: (parameters: ParameterSet, optimizer: AdamWState, step: number) => Promise<void> };
+  readonly checkpoint: {
+    readonly everySteps: number;
+    /** Awaited before the next step. */
+    readonly save: (parameters: ParameterSet, optimizer: AdamWState, step: number) => Promise<void>;
+  };
 }
 
+/** What a replica tells after each step. */
 export interface ReplicaStep {
   /** Steps taken, this one included. */
   readonly step: number;

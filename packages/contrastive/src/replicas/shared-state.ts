@@ -19,6 +19,7 @@ const generation = 1;
 const stopRequest = 2;
 const stopAgreed = 3;
 
+/** Memory that all replicas of a run share, zeroed. Throws TrainingError for fewer than one replica. */
 export function createSharedState(parameterCount: number, replicas: number): SharedState {
   if (!Number.isInteger(replicas) || replicas < 1) throw new TrainingError(`createSharedState: expected at least one replica, got ${replicas}`);
   const floats = (): Float32Array => new Float32Array(new SharedArrayBuffer(parameterCount * 4));

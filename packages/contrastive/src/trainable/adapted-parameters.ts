@@ -4,6 +4,7 @@ import { loraFactor, loraNames, loraTargets, type LoraOptions } from "./lora.js"
 
 type Parameter = (name: string, shape: Shape) => Tensor;
 
+/** Which parameters of a model are trained, and how; see `adaptedParameters`. */
 export interface AdaptedParameterOptions {
   /** Where parameters that are not trained come from, as `weightParameters` of a checkpoint. */
   readonly frozen: Parameter;

@@ -4,6 +4,7 @@ import { TrainingError } from "../training-error.js";
 /** Matrices that LoRA can change: of the blocks' attention, of their MLPs, of the pooling head (its packed in_proj too). */
 export type LoraPart = "attention" | "mlp" | "pooling";
 
+/** Settings of low-rank adapters (Hu et al. 2022). */
 export interface LoraOptions {
   /** r */
   readonly rank: number;

@@ -7,6 +7,7 @@ import { isTemperature, towerPlace, type TowerLayers } from "./tower-names.js";
  */
 export type TrainablePart = "all" | "none" | "head" | { readonly lastBlocks: number };
 
+/** Which parts of two towers `selectTrainable` selects. */
 export interface TrainableOptions {
   /** "all" by default; "none" is LiT with a locked image tower (Zhai et al. 2022). */
   readonly image?: TrainablePart;

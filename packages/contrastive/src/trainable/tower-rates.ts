@@ -2,6 +2,7 @@ import type { ParameterSlot } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";
 import { isTemperature, towerPlace, type TowerLayers } from "./tower-names.js";
 
+/** Factors on the learning rate by tower and by block; see `towerRates`. */
 export interface TowerRateOptions {
   readonly layers: TowerLayers;
   /** Factor on the image tower's rate, 1 by default; 0.1 suits one that is pretrained beside a text tower that is not. */

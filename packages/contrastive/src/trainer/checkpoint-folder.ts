@@ -4,6 +4,7 @@ import { TrainingError } from "../training-error.js";
 
 const pattern = /^step-(\d{8})\.safetensors$/;
 
+/** Settings of `CheckpointFolder`. */
 export interface CheckpointFolderOptions {
   /** How many of the latest checkpoints stay, 2 by default; the best stays besides. */
   readonly keep?: number;

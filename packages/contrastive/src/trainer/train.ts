@@ -21,6 +21,7 @@ export interface TrainingBatch<Batch> {
   readonly ids: readonly string[];
 }
 
+/** When `train` saves, and where. */
 export interface CheckpointOptions {
   readonly folder: CheckpointFolder;
   readonly everySteps: number;
@@ -34,6 +35,7 @@ export interface CheckpointOptions {
   readonly writes?: boolean;
 }
 
+/** What `train` is made of: a step, an optimiser, batches, and what happens between steps. */
 export interface TrainOptions<Batch> {
   readonly step: TrainingStep<Batch>;
   readonly optimizer: Optimizer<AdamWState>;
@@ -49,7 +51,11 @@ export interface TrainOptions<Batch> {
   /** Puts parameters back where they may be, after each update. */
   readonly constrain?: (parameters: ParameterSet) => void;
   /** Figures of the present parameters, every so many steps and at the end. */
-  readonly evaluate?: { readonly everySteps: number; readonly run: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>> };
+  readonly evaluate?: {
+    readonly everySteps: number;
+    /** Figures by name, as logs and curves show them. */
+    readonly run: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+  };
   readonly checkpoints?: CheckpointOptions;
   /** Adds up the gradients of several processes, in place. */
   readonly reduceGradients?: (gradients: Float32Array) => Promise<void>;

@@ -15,6 +15,7 @@ export interface LinearStatistics {
   readonly rows: number;
 }
 
+/** What `measureLinears` saw. */
 export interface MeasuredGraph {
   /** By the name of a layer's weight. */
   readonly statistics: ReadonlyMap<string, LinearStatistics>;

@@ -6,6 +6,7 @@ import { matmul } from "./linear.js";
 import { reshape, transpose } from "./reshape.js";
 import { softmax } from "./softmax.js";
 
+/** Settings of `attention`. */
 export interface AttentionOptions {
   /** Heads of the queries, A. */
   readonly heads: number;
@@ -59,6 +60,7 @@ function groupedAttention(q: Tensor, k: Tensor, v: Tensor, { heads, keyValueHead
   return reshape(transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);
 }
 
+/** Settings of `fusedAttention`. */
 export interface FusedAttentionOptions {
   /** Heads of the queries, A. */
   readonly heads: number;

@@ -49,29 +49,35 @@ function oneMinus(x: Tensor): Tensor {
   return x.graph.node1("Sub", [x.graph.scalar(1), x], { shape: x.shape });
 }
 
+/** -x, element by element, of x's shape. */
 export function neg(x: Tensor): Tensor {
   return x.graph.record(unary("Neg", x), [x], (d) => [neg(d)]);
 }
 
+/** e^x, element by element, of x's shape. */
 export function exp(x: Tensor): Tensor {
   const y = unary("Exp", x);
   return x.graph.record(y, [x], (d) => [mul(d, y)]);
 }
 
+/** The natural logarithm, element by element, of x's shape. */
 export function log(x: Tensor): Tensor {
   return x.graph.record(unary("Log", x), [x], (d) => [div(d, x)]);
 }
 
+/** The square root, element by element, of x's shape. */
 export function sqrt(x: Tensor): Tensor {
   const y = unary("Sqrt", x);
   return x.graph.record(y, [x], (d) => [scale(div(d, y), 0.5)]);
 }
 
+/** The hyperbolic tangent, element by element, of x's shape. */
 export function tanh(x: Tensor): Tensor {
   const y = unary("Tanh", x);
   return x.graph.record(y, [x], (d) => [mul(d, oneMinus(mul(y, y)))]);
 }
 
+/** 1 / (1 + e^-x), element by element, of x's shape. */
 export function sigmoid(x: Tensor): Tensor {
   const y = unary("Sigmoid", x);
   return x.graph.record(y, [x], (d) => [mul(d, mul(y, oneMinus(y)))]);

@@ -4,6 +4,9 @@ import { fieldAt, geluAt, tensorEnding } from "../checkpoint-fields.js";
 import type { Projector, ProjectorFamily } from "../projector-family.js";
 import { expectWidth, matrixShape } from "../tensor-shapes.js";
 
+/** Where `sightline convert` says that a checkpoint's projector has the erf GELU. llama.cpp passes over keys that it does not know. */
+const geluKey = "sightline.projector.gelu";
+
 /**
  * LLaVA's projector: linear, GELU, linear, on every patch token (Liu et al. 2023, "Improved Baselines with Visual
  * Instruction Tuning", 3.2). LLaVA-OneVision has the same one; what it does with tiles is `anyresRows`.
@@ -11,7 +14,7 @@ import { expectWidth, matrixShape } from "../tensor-shapes.js";
 export const mlp: ProjectorFamily = {
   type: "mlp",
   modelTypes: ["llava", "llava_onevision"],
-  fromMmproj: (source, { gelu = "tanh" }) => projector(source, { layers: ["mm.0", "mm.2"], gelu, newline: "v.image_newline", bias: true }),
+  fromMmproj: (source, { gelu = source.metadata.get(geluKey) === "erf" ? "erf" : "tanh" }) => projector(source, { layers: ["mm.0", "mm.2"], gelu, newline: "v.image_newline", bias: true }),
   fromCheckpoint(source, config) {
     const [first, second] = ["1", "2"].map((layer) => tensorEnding(source, `multi_modal_projector.linear_${layer}.weight`).slice(0, -".weight".length)) as [string, string];
     return projector(source, {

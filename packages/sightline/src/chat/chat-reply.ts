@@ -1,5 +1,6 @@
 import type { GeneratedTokenLogprob, GenerationResult } from "@sightline/decoder";
 
+/** Tokens of a reply. */
 export interface ChatUsage {
   /** Tokens of the prompt, image tokens included. */
   readonly promptTokens: number;
@@ -24,6 +25,7 @@ export interface ChatTimings {
   readonly tokensPerSecond: number;
 }
 
+/** A whole reply, and what it took. */
 export interface ChatResult {
   readonly model: string;
   readonly text: string;
@@ -73,6 +75,7 @@ export class ChatReply implements AsyncIterable<ChatPart> {
     this.result.catch(() => {});
   }
 
+  /** The parts of the reply as they come; leaving the loop early stops the generation. To be iterated once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ChatPart, void> {
     try {
       for (;;) {

@@ -2,11 +2,13 @@ import type { ImageSource } from "@sightline/vision-tower";
 import type { Detail } from "../image-families/image-family.js";
 import { SightlineError } from "../sightline-error.js";
 
+/** Text in a message. */
 export interface TextPart {
   readonly type: "text";
   readonly text: string;
 }
 
+/** A picture in a message. */
 export interface ImagePart {
   readonly type: "image";
   /** Bytes, a path or a file URL. */

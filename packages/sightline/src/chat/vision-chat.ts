@@ -17,6 +17,7 @@ import { fitPrompt, type Overflow } from "./fit-prompt.js";
 import { readConversation, writeConversation } from "./conversation-file.js";
 import { checkMessages, checkQuestion, type ChatMessage } from "./messages.js";
 
+/** Settings of `loadVisionChat`, for both halves of the model. */
 export interface VisionChatOptions extends ImageModelOptions {
   /** Where the tower runs; the CPU when left out. */
   readonly device?: Device;
@@ -40,6 +41,7 @@ export interface VisionChatOptions extends ImageModelOptions {
   readonly embeddingStore?: EmbeddingStoreOptions;
   /** What else the decoder is loaded with. */
   readonly decoder?: Pick<DecoderOptions, "loraAdapters" | "sharedCells" | "cacheTypeK" | "cacheTypeV" | "flashAttention" | "tensorSplit" | "mainGpu" | "splitMode" | "batchTokens">;
+  /** Called while the files load. */
   readonly onProgress?: (event: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { chatCommand } from "./chat-command.js";
+import { convertCommand } from "./convert-command.js";
 import { embedCommand } from "./embed-command.js";
 import { finetuneCommand } from "./finetune-command.js";
 import { heatmapCommand } from "./heatmap-command.js";
@@ -9,5 +10,5 @@ import { tagCommand } from "./tag-command.js";
 
 /** The commands that need the libraries that see and speak. */
 export function modelCommands(): readonly Command[] {
-  return [chatCommand(), tagCommand(), embedCommand(), searchCommand(), finetuneCommand(), heatmapCommand(), inspectCommand()];
+  return [chatCommand(), tagCommand(), embedCommand(), searchCommand(), finetuneCommand(), heatmapCommand(), inspectCommand(), convertCommand()];
 }

@@ -1,3 +1,4 @@
+/** What a command exits with. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
 /** The command was called in a way that it does not know. */

@@ -11,7 +11,9 @@ export interface ProgressState {
 
 /** Shows progress on stderr until it is stopped. */
 export interface ProgressLine {
+  /** Shows where the work is now. */
   update(state: ProgressState): void;
+  /** Ends the line; nothing is shown after it. */
   stop(): void;
 }
 

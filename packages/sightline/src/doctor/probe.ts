@@ -6,6 +6,7 @@ export type Finding<Facts> =
   | ({ readonly usable: true } & Facts)
   | { readonly usable: false; readonly reason: string; /** One command that would enable it, where there is one. */ readonly command?: string };
 
+/** How a trial on a device went. */
 export interface DeviceFacts {
   /** Nodes of a small graph that ran on the device, of how many. */
   readonly onDevice: number;
@@ -16,12 +17,14 @@ export interface DeviceFacts {
   readonly gflops: number;
 }
 
+/** The installed image library. */
 export interface ImageFacts {
   readonly sharp: string;
   readonly libvips: string;
   readonly formats: readonly string[];
 }
 
+/** The installed llama.cpp. */
 export interface DecoderFacts {
   readonly release: string;
   readonly packages: readonly string[];
@@ -30,11 +33,13 @@ export interface DecoderFacts {
   readonly gpu: boolean;
 }
 
+/** The installed ONNX Runtime. */
 export interface RuntimeFacts {
   /** Of onnxruntime-node. */
   readonly version: string;
 }
 
+/** The model that comes with the package. */
 export interface ModelFacts {
   readonly folder: string;
   readonly files: readonly string[];

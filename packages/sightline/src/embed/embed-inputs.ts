@@ -9,6 +9,7 @@ export type ImageInput = Named & ({ readonly image: ImageSource | DecodedImage }
 /** A text to embed, likewise. */
 export type TextInput = Named & ({ readonly text: string } | { readonly error: Error });
 
+/** Settings of `embedImages` and `embedTexts`. */
 export interface EmbedOptions {
   /** How many go through the tower together; 8 images or 64 texts when left out. */
   readonly batch?: number | undefined;

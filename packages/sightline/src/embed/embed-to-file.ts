@@ -20,6 +20,7 @@ export interface EmbedProgress {
   readonly imagesPerSecond: number;
 }
 
+/** Settings of `embedToFile`. */
 export interface EmbedToFileOptions extends EmbedOptions {
   /** F.parquet or F.npy */
   readonly out: string;
@@ -34,9 +35,11 @@ export interface EmbedToFileOptions extends EmbedOptions {
    * F.npy.about.json beside a NumPy file.
    */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
+  /** Called after each batch. */
   readonly onProgress?: ((progress: EmbedProgress) => void) | undefined;
 }
 
+/** What `embedToFile` did. */
 export interface EmbedSummary {
   /** Inputs, of this run and those that it resumed: embedded + skipped. */
   readonly images: number;

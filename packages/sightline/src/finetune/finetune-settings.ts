@@ -50,6 +50,7 @@ export interface TrainsSettings {
   };
 }
 
+/** The optimiser of a run; AdamW with its defaults for fine-tuning where nothing is set. */
 export interface OptimizerSettings {
   readonly type?: "adamw" | "muon";
   /** The highest rate, 1e-5 by default. */
@@ -68,6 +69,7 @@ export interface OptimizerSettings {
   readonly movingAverage?: number;
 }
 
+/** What a run measures on the way, and when. */
 export interface EvaluateSettings {
   /** Steps between evaluations; 10 evaluations a run when left out. */
   readonly everySteps?: number;
@@ -75,6 +77,7 @@ export interface EvaluateSettings {
   readonly zeroShot?: { readonly data: string | readonly string[]; readonly templates?: readonly string[] };
 }
 
+/** When a run saves what it needs to go on. */
 export interface CheckpointSettings {
   /** 100 by default. */
   readonly everySteps?: number;

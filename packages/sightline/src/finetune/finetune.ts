@@ -22,6 +22,7 @@ import { expectShareable, openSharedRunFolder, StopAgreement } from "./shared-ru
 import { readTrainingData } from "./training-data.js";
 import { openTrainingModel, type TrainingModel } from "./training-model.js";
 
+/** What `finetune` takes besides its configuration. */
 export interface FinetuneOptions {
   /** Go on from the last checkpoint in `out`; the further steps are the same, to the bit, as if it had never stopped. */
   readonly resume?: boolean;

@@ -47,8 +47,8 @@ function sizeOf(pair: unknown, width: 0 | 1, height: 0 | 1): Size | undefined {
   return { width: pair[width] as number, height: pair[height] as number };
 }
 
-/** The 9 of `vision_aspect_ratio: "anyres_max_9"`, which every OneVision has. */
+/** The 9 of `vision_aspect_ratio: "anyres_max_9"`, which every OneVision has; a GGUF may name it as LLaVA's older converter does. */
 function maxTiles(facts: PreparationFacts): number {
-  const named = modelField(facts, "vision_aspect_ratio");
+  const named = facts.metadata.get("clip.vision.image_aspect_ratio") ?? modelField(facts, "vision_aspect_ratio");
   return Number(/^anyres_max_(\d{1,3})$/.exec(typeof named === "string" ? named : "")?.[1] ?? 9);
 }

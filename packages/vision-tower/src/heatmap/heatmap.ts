@@ -7,12 +7,14 @@ import { extremes, upsampleGrid } from "./upsample-grid.js";
 /** What a patch is scored by: its cosine with the text, or the sigmoid of the logit that this cosine gives. */
 export type HeatmapScore = "cosine" | "probability";
 
+/** Settings of `Siglip.heatmap`. */
 export interface HeatmapOptions {
   /** "cosine" when left out. Probabilities are what the model says of whole pictures: of a patch they are a guide. */
   readonly score?: HeatmapScore;
   readonly signal?: AbortSignal;
 }
 
+/** Settings of `Heatmap.png`. */
 export interface HeatmapPngOptions {
   /** The longer side at most, in pixels; 1024 when left out. The picture is never enlarged. */
   readonly maxSide?: number;

@@ -2,6 +2,7 @@ import { WeightsError, type MetadataValue, type WeightSource } from "@sightline/
 import type { SiglipVisionConfig } from "../models/siglip-vision.js";
 import type { Preprocessing } from "../pixels/preprocess.js";
 import type { ResampleFilter } from "../pixels/resample-filter.js";
+import { mmprojTowerName } from "./mmproj-names.js";
 import { checkVisionMmproj, mmprojKeys, projectorType, shown } from "./mmproj-keys.js";
 
 /**
@@ -93,16 +94,6 @@ function blocksUsed(source: WeightSource, type: string, blocks: number): number 
 function ggufNames(source: WeightSource, width: number): (name: string) => string {
   const reads = (name: string): boolean => source.tensors.get(`v.blk.0.${name}.weight`)?.shape[1] === width;
   const swapped = reads("ffn_down") && !reads("ffn_up");
-  const [fc1, fc2] = swapped ? ["ffn_down", "ffn_up"] : ["ffn_up", "ffn_down"];
-  return (name) =>
-    name
-      .replace("vision_model.embeddings.patch_embedding", "v.patch_embd")
-      .replace("vision_model.embeddings.position_embedding", "v.position_embd")
-      .replace("vision_model.post_layernorm", "v.post_ln")
-      .replace("vision_model.encoder.layers.", "v.blk.")
-      .replace("layer_norm", "ln")
-      .replace("self_attn.out_proj", "attn_out")
-      .replace(/self_attn\.([qkv])_proj/, "attn_$1")
-      .replace("mlp.fc1", fc1 as string)
-      .replace("mlp.fc2", fc2 as string);
+  const other: Readonly<Record<string, string>> = { ffn_up: "ffn_down", ffn_down: "ffn_up" };
+  return (name) => (swapped ? mmprojTowerName(name).replace(/ffn_(up|down)/, (part) => other[part] as string) : mmprojTowerName(name));
 }

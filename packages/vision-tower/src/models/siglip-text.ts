@@ -1,6 +1,7 @@
 import { add, gatherRows, reshape, slice, type Dim, type Tensor } from "@sightline/graph";
 import { encoderBlocks, layerNormLayer, linearLayer, type EncoderConfig, type EncoderOptions, type Parameter } from "./transformer-block.js";
 
+/** Sizes of a SigLIP text tower (`text_config` of config.json). */
 export interface SiglipTextConfig extends EncoderConfig {
   /** V, the entries of the token table. */
   readonly vocabularySize: number;

@@ -13,6 +13,7 @@ import {
 import type { PatchGrid } from "../checkpoint.js";
 import { encoderBlocks, layerNormLayer, linearLayer, mlp, type EncoderConfig, type EncoderOptions, type Parameter } from "./transformer-block.js";
 
+/** Sizes of a SigLIP vision tower of one resolution (`vision_config` of config.json). */
 export interface SiglipVisionConfig extends EncoderConfig {
   /** Side of the square input, pixels. */
   readonly imageSize: number;
@@ -51,8 +52,8 @@ export function patchesOf(pixels: Tensor, patchSize: number): Tensor {
 /**
  * The tower from patches to patch tokens (transformers `SiglipVisionTransformer` up to its post-LN).
  * @param patches float32[B, P, 3·p·p]
- * @param positions int64[B, P]: the place of each patch in the grid; all of them in order when left out
- * @param embeddedPositions float32[P, D]: what is added to the patches, for a grid that the stored table is not made for
+ * @param options.positions int64[B, P]: the place of each patch in the grid; all of them in order when left out
+ * @param options.embeddedPositions float32[P, D]: what is added to the patches, for a grid that the stored table is not made for
  * @returns patch tokens, float32[B, P, D]
  */
 export function siglipPatchTokens(

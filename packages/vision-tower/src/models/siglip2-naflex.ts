@@ -1,6 +1,7 @@
 import { add, broadcastTo, knownDim, type Dim, type Tensor } from "@sightline/graph";
 import { encoderBlocks, layerNormLayer, linearLayer, type EncoderConfig, type EncoderOptions, type Parameter } from "./transformer-block.js";
 
+/** Sizes of a SigLIP 2 NaFlex vision tower (`vision_config` of config.json). */
 export interface NaflexVisionConfig extends EncoderConfig {
   /** Side of a square patch, pixels. */
   readonly patchSize: number;

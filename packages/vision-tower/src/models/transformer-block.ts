@@ -11,6 +11,7 @@ export type Activation = "gelu_pytorch_tanh" | "gelu" | "quick_gelu";
 
 const activations: Readonly<Record<Activation, (x: Tensor) => Tensor>> = { gelu_pytorch_tanh: geluTanh, gelu: geluErf, quick_gelu: quickGelu };
 
+/** Sizes of a stack of transformer blocks. */
 export interface EncoderConfig {
   /** D, the width of a token. */
   readonly width: number;
@@ -25,6 +26,7 @@ export interface EncoderConfig {
   readonly activation?: Activation;
 }
 
+/** How blocks are built, whatever their sizes. */
 export interface EncoderOptions {
   /** Attention as one fused node: faster, not differentiable. */
   readonly fused: boolean;

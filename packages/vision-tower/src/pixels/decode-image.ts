@@ -14,6 +14,7 @@ export interface DecodedImage {
   readonly data: Uint8Array;
 }
 
+/** Bounds on what is decoded, against files made to fill the memory. */
 export interface ImageLimits {
   /** Largest file, in bytes. Default 64 MiB. */
   readonly maxBytes?: number;
@@ -21,6 +22,7 @@ export interface ImageLimits {
   readonly maxPixels?: number;
 }
 
+/** Settings of `decodeImage`. */
 export interface DecodeImageOptions {
   readonly limits?: ImageLimits;
   /** Stops between reading, header and decoding; libvips itself cannot be interrupted. Rejects with the signal's reason. */

@@ -3,6 +3,7 @@ import type { DecodedImage } from "./decode-image.js";
 /** One number for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number];
 
+/** How bytes become the tower's numbers: (value · rescale - mean) / std, channel by channel. */
 export interface Normalization {
   /** Subtracted after rescaling. */
   readonly mean: PerChannel;

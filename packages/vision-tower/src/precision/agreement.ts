@@ -8,6 +8,9 @@ export interface Agreement {
   readonly patch: number;
 }
 
+/** An image's or a text's one embedding. */
+const pooledOutputs: readonly string[] = ["pooled", "embeddings"];
+
 /**
  * How far the outputs of a tower in another precision are from float32's.
  */
@@ -18,8 +21,8 @@ export function agreementOf(exact: readonly Outputs[], other: readonly Outputs[]
       // A tower without a pooling head has patch tokens alone.
       return values ? Math.min(lowest, leastRowCosine(values, other[i]?.[name] as TensorValue)) : lowest;
     }, 1);
-  const others = Object.keys(exact[0] ?? {}).filter((name) => name !== "pooled");
-  return { pooled: least("pooled"), patch: Math.min(1, ...others.map(least)) };
+  const others = Object.keys(exact[0] ?? {}).filter((name) => !pooledOutputs.includes(name));
+  return { pooled: Math.min(...pooledOutputs.map(least)), patch: Math.min(1, ...others.map(least)) };
 }
 
 function leastRowCosine(a: TensorValue, b: TensorValue): number {

@@ -27,7 +27,8 @@ export async function openVision(vision: VisionPart, precision: Precision, optio
   return openInt8(graph, await calibrationFeeds(vision), { ...options, device: "cpu" }, precision === "auto");
 }
 
-async function calibrationFeeds(vision: VisionPart): Promise<readonly Feeds[]> {
+/** Batches of one calibration image each. */
+export async function calibrationFeeds(vision: VisionPart): Promise<readonly Feeds[]> {
   return (await calibrationImages()).map((image) => vision.prepare([image]).feeds);
 }
 

@@ -29,6 +29,7 @@ export interface TextTokenizer {
   encode(texts: readonly string[]): TokenBatch;
 }
 
+/** What a checkpoint says of its tokenizer besides the tokenizer's files. */
 export interface LoadTextTokenizerOptions {
   /** T, from the model's configuration; comes before `model_max_length` of tokenizer_config.json. */
   readonly maxTokens?: number;

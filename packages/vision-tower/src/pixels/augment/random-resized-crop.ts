@@ -1,5 +1,6 @@
 import type { DecodedImage } from "../decode-image.js";
 
+/** Settings of `randomCropBox` (torchvision's RandomResizedCrop). */
 export interface RandomCropOptions {
   /** The least and the most share of the picture's area. */
   readonly scale: readonly [number, number];

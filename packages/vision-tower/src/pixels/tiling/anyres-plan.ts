@@ -2,6 +2,7 @@ import type { ResampleFilter } from "../resample-filter.js";
 import { checkSize, resizeStep, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
 import { letterbox } from "./letterbox.js";
 
+/** Settings of `anyresPlan`, LLaVA-OneVision's way with pictures. */
 export interface AnyresPlan {
   /** Side of a tile, the tower's square, pixels: 384. */
   readonly side: number;

@@ -11,6 +11,7 @@ export interface PanAndScan {
   readonly minRatio?: number;
 }
 
+/** Settings of `gemma3Plan`. */
 export interface Gemma3Plan {
   /** Side of the tower's square, pixels: 896. */
   readonly side: number;

@@ -1,5 +1,6 @@
 import { checkSize, resizeStep, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
 
+/** Settings of `idefics3Plan`. */
 export interface Idefics3Plan {
   /** Side of a tile, the tower's square, pixels: 364, 384 or 512 (`max_image_size.longest_edge`). */
   readonly side: number;
