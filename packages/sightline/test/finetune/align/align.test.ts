@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { finetune, loadVisionChat, openImageEncoder, type AlignSettings, type ChatMessage, type FinetuneEvent, type ModelPaths } from "../../../src/index.js";
 import { writeSeededMmproj } from "../../seeded-mmproj.js";
 import { writeMiniCheckpoint } from "./mini-checkpoint.js";
-import { writeTinyDecoder } from "./tiny-decoders.js";
+import { writeTinyDecoder, type TinyArchitecture } from "./tiny-decoders.js";
 
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
 const mini = { mmproj: path.join(root, "models/mini/mmproj-mini.gguf"), decoder: path.join(root, "models/mini/mini-qwen3.gguf") };
@@ -219,6 +219,38 @@ describe("a decoder that learns", () => {
     expect(await answers({ mmproj: mini.mmproj, decoder: mini.decoder }, [{ path: path.join(run.out, "adapter.gguf") }])).toEqual(taught);
     expect(await answers({ mmproj: mini.mmproj, decoder: path.join(run.out, "decoder.gguf") })).toEqual(taught);
     expect(await answers(path.join(run.out, "model"))).toEqual(taught);
+  }, 180_000);
+});
+
+describe("decoders of every kind", () => {
+  it.each<TinyArchitecture>(["qwen3", "qwen2", "llama", "gemma3"])("%s learns by an adapter, which llama.cpp takes, and which merged gives the same", async (architecture) => {
+    const decoder = path.join(folder, `tiny-${architecture}.gguf`);
+    await writeTinyDecoder(decoder, architecture);
+    const run = variant(`tiny-${architecture}`, { model: { tower: "mini", decoder }, projector: {}, trains: { decoder: { lora: { rank: 2, alpha: 4 } } }, optimizer: { learningRate: 0.02 }, steps: 2, evaluate: { everySteps: 1 }, schedule: { warmupSteps: 0, floor: 1 }, export: ["model", "adapter"] });
+    const [before, after] = evaluations(await eventsOf(run)).map(({ metrics }) => metrics["loss"] as number) as [number, number];
+    expect(after).toBeLessThan(before);
+    const logprobs = async (file: string, loraAdapters: readonly { path: string }[] = []): Promise<ReadonlyMap<number, number>> => {
+      await using loaded = await loadDecoder(file, { loraAdapters, cacheTypeK: "f32", cacheTypeV: "f32", threads: 1 });
+      const { logprobs: all } = await loaded.generate([{ type: "tokens", tokens: Int32Array.of(65, 66, 300, 67, 12, 400, 7, 8, 9, 10) }], { maxTokens: 1, logprobs: 100, ignoreEnd: true, sampling: { temperature: 0 } }).result;
+      return new Map(all?.[0]?.top.map(({ id, logprob }) => [id, logprob]));
+    };
+    const [plain, adapted, merged] = [await logprobs(decoder), await logprobs(decoder, [{ path: path.join(run.out, "adapter.gguf") }]), await logprobs(path.join(run.out, "model", path.basename(decoder)))];
+    const difference = (a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): number => Math.max(...[...a].map(([id, logprob]) => (b.has(id) ? Math.abs(logprob - (b.get(id) as number)) : 0)));
+    expect(difference(adapted, merged)).toBeLessThan(5e-3);
+    expect(difference(plain, merged)).toBeGreaterThan(0.05);
+  }, 180_000);
+
+  it("a quantised one is refused before training where what it learnt could not be written, and learns by an adapter", async () => {
+    const decoder = path.join(folder, "packed.gguf");
+    await writeTinyDecoder(decoder, "qwen3", (_, tensors) => {
+      const at = tensors.findIndex(({ name }) => name === "blk.0.ffn_down.weight");
+      const { name, shape } = tensors[at]!;
+      tensors[at] = { name, shape, dtype: "Q4_0", data: new Uint8Array((shape[0]! * shape[1]! / 32) * 18).fill(17) };
+    });
+    const lora = { model: { tower: "mini", decoder }, projector: {}, trains: { decoder: { lora: { rank: 2 } } }, steps: 1 };
+    await expect(eventsOf(variant("packed", lora))).rejects.toThrow(`export: the decoder's "blk.0.ffn_down.weight" is Q4_0, which trained weights cannot be written as; give the decoder as F32, F16, BF16 or Q8_0, or ask for "adapter" and "mmproj"`);
+    const events = await eventsOf(variant("packed-adapter", { ...lora, export: ["adapter", "mmproj"] }));
+    expect(events.filter(({ type }) => type === "exported")).toMatchObject([{ format: "adapter" }, { format: "mmproj" }]);
   }, 180_000);
 });
 
