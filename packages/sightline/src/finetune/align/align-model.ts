@@ -140,7 +140,6 @@ function expectTrainable(tower: GridTower, { family, path: file }: ImageModel): 
   const bad = (problem: string): SightlineError => new SightlineError("bad-input", `finetune: ${file}: ${problem}`);
   if (!tower.fixedGrid) throw bad("its tower takes pictures of any resolution, which cannot be trained with yet; expected a tower of one resolution");
   if (family.prompt === "prefix") throw bad(`its ${family.type} projector belongs to a decoder whose prompt is one block (PaliGemma), which cannot be trained yet`);
-  if (family.nonCausal === true) throw bad(`its ${family.type} projector belongs to a decoder whose rows of a picture look at each other both ways, which cannot be trained yet; begin a new projector with projector.start "new"`);
 }
 
 /** Where parameters of decoder and projector come from when they are not trained; the tower has its own. */
