@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { RunningServer } from "@sightline/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metricsOf, until } from "./metrics-of.js";
@@ -126,6 +127,19 @@ describe("closing", () => {
     expect(text).toContain('"finish_reason":"length"');
     await closed;
     await expect(fetch(`${server.url}/health`)).rejects.toThrow();
+  });
+
+  it("waits for nobody who has asked nothing", async () => {
+    const server = await miniServer({ siglip: [] });
+    const { port, hostname } = new URL(server.url);
+    const silent = connect(Number(port), hostname);
+    const half = connect(Number(port), hostname);
+    half.write("GET /health HTTP/1.1\r\nHost:");
+    await (await fetch(`${server.url}/health`)).text();
+    const started = performance.now();
+    await server.close();
+    expect(performance.now() - started).toBeLessThan(3000);
+    for (const socket of [silent, half]) socket.destroy();
   });
 
   it("ends streams that take too long, in order", async () => {
