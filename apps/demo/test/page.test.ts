@@ -120,6 +120,20 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     expect(await demo.page.locator(".question-text").textContent()).toBe("What do you see?");
   });
 
+  it("asks about two pictures at once, and looks closer at the one that is chosen", async () => {
+    await fresh();
+    await demo.choose("crabs.png", "penguins.png");
+    const sending = demo.page.waitForRequest(/chat\/completions/);
+    await demo.question.fill("What do you see?");
+    await demo.question.press("Enter");
+    const { messages } = (await sending).postDataJSON() as { messages: { content: { type: string }[] }[] };
+    expect(messages[0]?.content.map(({ type }) => type)).toEqual(["image_url", "image_url", "text"]);
+    expect(await demo.answer(0)).toMatch(/^I see/);
+    await demo.button("Look closer at crabs.png").click();
+    expect(await demo.page.locator(".viewed").getByRole("img").getAttribute("alt")).toBe("crabs.png");
+    expect(await demo.page.locator(".plate img").count()).toBe(2);
+  });
+
   it("says so when what is dropped is no picture, or one that cannot be read", async () => {
     await fresh();
     await demo.give("drop", { name: "notes.txt", type: "text/plain", bytes: Buffer.from("hello") });
