@@ -283,8 +283,8 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.locator(".plate img").waitFor();
     expect(await demo.page.locator(".plate img").evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth))).toBe(384);
     // What was seen before the reload is still known to the model.
-    expect(await demo.ask("Is there a penguin?")).toMatch(/^Yes/);
-    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("penguins see");
+    expect(await demo.ask("Is there a penguin in the photo?")).toMatch(/^Yes/);
+    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("PENGUIN photo");
     await expect.poll(() => demo.page.locator(".row").count(), soon).toBe(1);
     await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("nothing like it");
     await demo.page.getByText("Nothing found for “nothing like it”.").waitFor();
