@@ -1,24 +1,22 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { buildPage } from "./browser/build-page";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage, example } from "./browser/demo-page";
 import { soon } from "./browser/soon";
 import { startDemo, type DemoServer } from "./browser/demo-server";
 
-const application = fileURLToPath(new URL("..", import.meta.url));
-
 /** The same files under two names: the second is loaded when it is chosen. */
 const twoModels = ["--model", "mini", "--model", "twin=mini"];
 
 describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => {
+  let page: string;
   let server: DemoServer;
   let demo: DemoPage;
 
   beforeAll(async () => {
-    await build({ configFile: path.join(application, "vite.config.ts"), logLevel: "warn" });
+    page = await buildPage("page");
     server = await startDemo("--port", "0", ...twoModels);
     demo = await DemoPage.open(server.url);
   });
@@ -42,7 +40,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
   };
 
   it("loads less than 200 KB of script and can be used within a second", async () => {
-    const assets = path.join(application, "dist/page/assets");
+    const assets = path.join(page, "assets");
     const scripts = (await readdir(assets)).filter((name) => name.endsWith(".js"));
     const sizes = await Promise.all(scripts.map(async (name) => (await stat(path.join(assets, name))).size));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(200_000);
