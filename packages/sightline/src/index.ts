@@ -10,8 +10,8 @@ export { findModelFiles, type ModelFiles, type ModelPaths } from "./models/model
 export { describeModel } from "./models/describe-model.js";
 export type { CacheDescription, DecoderDescription, MemoryDescription, ModelDescription, PairDescription, ProjectorDescription, StoredWeights, TowerDescription } from "./models/model-description.js";
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
-export { blockUnusedImageLoaders, Heatmap, imageSize, ImageError, loadSiglip, unitRows, type ImageErrorCode, type LoadOptions, type Siglip, type Tag, type TagOptions, type TagResult } from "@sightline/vision-tower";
-export { DecoderError, type DecoderErrorCode, type GeneratedTokenLogprob, type GenerateOptions, type JsonSchema, type SamplingOptions, type TokenLogprob } from "@sightline/decoder";
+export { blockUnusedImageLoaders, imageSize, ImageError, loadSiglip, unitRows, type Heatmap, type ImageErrorCode, type LoadOptions, type Siglip, type Tag, type TagOptions, type TagResult } from "@sightline/vision-tower";
+export { DecoderError, jsonSchemaGrammar, type DecoderErrorCode, type GeneratedTokenLogprob, type GenerateOptions, type JsonSchema, type SamplingOptions, type TokenLogprob } from "@sightline/decoder";
 export { siglipDirectory } from "./models/siglip-directory.js";
 export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageInput, type TextInput } from "./embed/embed-inputs.js";
 export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";
