@@ -69,6 +69,13 @@ export class Embedder implements AsyncDisposable {
     return this.#tower.encodeTexts(texts, { signal });
   }
 
+  /** Scale and bias that make SigLIP's cosines logits of probabilities; undefined for a tower whose logits are none. */
+  get sigmoid(): { readonly scale: number; readonly bias: number } | undefined {
+    const { logitScale, logitBias } = this.#tower;
+    // CLIP's have no bias.
+    return logitScale === undefined || logitBias === undefined || logitBias === 0 ? undefined : { scale: logitScale, bias: logitBias };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tower[Symbol.asyncDispose]();
   }
