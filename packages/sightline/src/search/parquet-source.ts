@@ -109,7 +109,7 @@ async function plainCopy(file: string, buffer: AsyncBuffer, metadata: FileMetaDa
 }
 
 function listOfNumbers(list: unknown): ArrayLike<number> | undefined {
-  if (ArrayBuffer.isView(list)) return list as Float32Array;
+  if (list instanceof Float32Array || list instanceof Float64Array) return list;
   // A number that is null within a list counts as not a number.
   return Array.isArray(list) && list.every((value) => typeof value === "number" || value === null) ? list.map((value) => (value as number | null) ?? Number.NaN) : undefined;
 }
