@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import { adamW, CachedPairStep, ChunkedSigmoidLoss, DirectPairStep, pairLabels, type AdamWState, type PairStepBatch, type RowSource } from "@sightline/contrastive";
 import { Command } from "commander";
-import { siglipTowers } from "sightline";
+import { fixedVision, siglipTowers } from "sightline";
 import { GemmPeak } from "./gemm-peak.js";
 import { peakResidentBytes } from "./peak-memory.js";
 import { towerVariants } from "./tower-variants.js";
@@ -34,8 +34,8 @@ async function measure({ variant, batch, chunk = batch, steps, threads, profile 
   if (!vision) throw new Error(`bench finetune: --variant: expected one of ${Object.keys(towerVariants).join(", ")}, got ${variant}`);
   const { width, layers, heads, mlpWidth, layerNormEps } = vision;
   const text = { width, layers, heads, mlpWidth, layerNormEps, vocabularySize: 32_000, maxTokens: 64, projectionWidth: width };
-  const normalization = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], rescale: 1 / 255 } as const;
-  const towers = siglipTowers({ vision, text, poolingHead: true }, normalization, () => (name) => {
+  const preprocessing = { width: vision.imageSize, height: vision.imageSize, filter: "bicubic", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], rescale: 1 / 255 } as const;
+  const towers = siglipTowers(fixedVision(vision, preprocessing), text, () => (name) => {
     throw new Error(`bench finetune: ${name} should be trained`);
   });
   const shared = { towers, adaptation: { trains: () => true }, seed: 0, device: "cpu" as const, threads, ...(profile === undefined ? {} : { profilePrefix: profile }) };

@@ -5,8 +5,10 @@ import { finetuneBench } from "./finetune-bench.js";
 import { lossBench } from "./loss-bench.js";
 import { mmprojCommand } from "./mmproj-command.js";
 import { rivalsBench } from "./rivals-bench.js";
+import { metricsBench } from "./metrics-bench.js";
 import { mpiBench } from "./mpi-bench.js";
 import { memoryBench } from "./memory-bench.js";
+import { searchBench } from "./search-bench.js";
 import { serveBench } from "./serve-bench.js";
 import { throughputBench } from "./throughput-bench.js";
 import { towerBench } from "./tower-bench.js";
@@ -24,4 +26,6 @@ await new Command("bench")
   .addCommand(serveBench())
   .addCommand(mpiBench())
   .addCommand(memoryBench())
+  .addCommand(searchBench())
+  .addCommand(metricsBench())
   .parseAsync();

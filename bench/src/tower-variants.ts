@@ -8,4 +8,6 @@ export const towerVariants: Readonly<Record<string, SiglipVisionConfig>> = {
   "base-patch16-224": { ...base, imageSize: 224, patchSize: 16 },
   "so400m-patch14-224": { ...so400m, imageSize: 224, patchSize: 14 },
   "so400m-patch14-384": { ...so400m, imageSize: 384, patchSize: 14 },
+  /** Gemma 3's. */
+  "so400m-patch14-896": { ...so400m, imageSize: 896, patchSize: 14 },
 };

@@ -19,6 +19,7 @@ import { readSegments, type PromptModel, type Segment } from "./segments.js";
 import { Sequence } from "./sequence.js";
 import { Slots, type Slot } from "./slots.js";
 import { startGeneration, type GenerationHost } from "./start-generation.js";
+import { tokenizeTexts, type TextToTokenize } from "./tokenize-texts.js";
 import { Vocabulary, type SpecialToken } from "./vocabulary.js";
 
 /** What a loaded model is. */
@@ -217,6 +218,16 @@ export class Decoder implements AsyncDisposable {
   }
 
   /**
+   * `int32[T]`: the ids of texts that stand one after another. A word may be spelled across a border, as in one text; special
+   * tokens are read only within texts that have `specials`.
+   * @throws DecoderError `bad-input`, `bad-option`, `disposed`
+   */
+  tokenizeTexts(texts: readonly TextToTokenize[], options?: { readonly addBos?: boolean }): Int32Array {
+    this.#alive("tokenizeTexts");
+    return tokenizeTexts(this.parts.vocabulary, texts, options);
+  }
+
+  /**
    * The tokens' text. Special tokens give none, unless `specials` is set.
    * @throws DecoderError `bad-input`, `disposed`
    */
@@ -232,6 +243,15 @@ export class Decoder implements AsyncDisposable {
   tokenText(id: number): string {
     this.#alive("tokenText");
     return this.parts.vocabulary.tokenText(id);
+  }
+
+  /**
+   * Whether a generation ends with this token: the end of a text, of a turn and the like.
+   * @throws DecoderError `disposed`
+   */
+  endsText(id: number): boolean {
+    this.#alive("endsText");
+    return this.parts.vocabulary.endsGeneration(id);
   }
 
   /**

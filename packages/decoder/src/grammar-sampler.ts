@@ -29,7 +29,7 @@ export class GrammarSampler {
     this.#vocabulary = vocabulary;
     this.#candidates = new Candidates(vocabulary.size);
     // llama.cpp matches a control token by its spelling, though it gives no text.
-    this.#forbidden = new Set([...banned, ...silentTokensOf(llama, vocabulary)]);
+    this.#forbidden = new Set([...banned, ...silentTokensOf(vocabulary)]);
     const native = llama.sampling.grammar(vocabulary.native, zeroTerminated(grammar), zeroTerminated("root"));
     if (native === null) throw new DecoderError("bad-option", "generate: grammar: llama.cpp does not take this grammar; it says why on the standard error");
     this.#grammar = native;
@@ -84,12 +84,12 @@ export class GrammarSampler {
   }
 }
 
-function silentTokensOf(llama: Llama, vocabulary: Vocabulary): readonly number[] {
+function silentTokensOf(vocabulary: Vocabulary): readonly number[] {
   let silent = silentTokens.get(vocabulary);
   if (silent === undefined) {
     const found: number[] = [];
     for (let id = 0; id < vocabulary.size; id++) {
-      if (!vocabulary.endsGeneration(id) && (llama.sampling.tokenAttributes(vocabulary.native, id) & silentTokenBits) !== 0) found.push(id);
+      if (!vocabulary.endsGeneration(id) && (vocabulary.attributes(id) & silentTokenBits) !== 0) found.push(id);
     }
     silent = found;
     silentTokens.set(vocabulary, silent);

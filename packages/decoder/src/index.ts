@@ -13,4 +13,5 @@ export type { DryOptions, SamplingOptions } from "./sampling-options.js";
 export type { Attention, Grid, Segment } from "./segments.js";
 export type { Sequence } from "./sequence.js";
 export type { GeneratedTokenLogprob, TokenLogprob } from "./token-logprobs.js";
+export type { TextToTokenize } from "./tokenize-texts.js";
 export type { SpecialToken } from "./vocabulary.js";

@@ -59,6 +59,11 @@ export class Vocabulary {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#pieceBytes(id, true));
   }
 
+  /** Bits of `llama_token_attr`. */
+  attributes(id: number): number {
+    return this.#llama.sampling.tokenAttributes(this.#vocab, id);
+  }
+
   /** The bytes of a token's spelling, control tokens included. */
   spelling(id: number): Uint8Array {
     return this.#pieceBytes(id, true);

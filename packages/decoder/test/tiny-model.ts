@@ -1,4 +1,7 @@
 import { writeGguf, type GgufValue, type TensorToWrite } from "@sightline/weights";
+import { tokenizerMetadata, vocabularySizeOf, type Metadata } from "./tiny-tokenizers.js";
+
+export { endOfText, imEnd, imStart, vocabularySize } from "./tiny-tokenizers.js";
 
 /** A qwen3 model, small enough to write in a test, with a byte-level BPE tokenizer and seeded random weights. */
 export interface TinyModel {
@@ -13,6 +16,8 @@ export interface TinyModel {
   readonly dtype?: "F32" | "F16";
   readonly trainContextLength?: number;
   readonly chatTemplate?: string;
+  /** A byte-level one when left out. */
+  readonly tokenizer?: Metadata;
   /** Replaces the random behaviour: after token `from` comes token `to`, whatever came before. */
   readonly successors?: ReadonlyMap<number, number>;
   /** Makes every weight of the last norm this value. */
@@ -20,44 +25,8 @@ export interface TinyModel {
   readonly tweak?: (metadata: Map<string, GgufValue>) => void;
 }
 
-const letters = "abcdefghijklmnopqrstuvwxyz";
-
-/** GPT-2's spelling of bytes as printable characters. */
-const byteSpellings: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
-  const printable = (b: number): boolean => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
-  if (printable(byte)) return String.fromCharCode(byte);
-  let rank = 0;
-  for (let b = 0; b < byte; b++) if (!printable(b)) rank++;
-  return String.fromCharCode(256 + rank);
-});
-
-const merges: readonly (readonly [string, string])[] = [
-  ...[...letters].map((letter) => ["\u0120", letter] as const),
-  ...[...letters].flatMap((first) => [...letters].map((second) => [first, second] as const)),
-];
-
-const spellings: readonly string[] = [...byteSpellings, ...merges.map((pair) => pair.join("")), "<|endoftext|>", "<|im_start|>", "<|im_end|>"];
-
-/** Token ids: a byte's id is its value. */
-export const vocabularySize: number = spellings.length;
-export const endOfText: number = vocabularySize - 3;
-export const imStart: number = vocabularySize - 2;
-export const imEnd: number = vocabularySize - 1;
-
 const text = (value: string): GgufValue => ({ type: "string", value });
 const count = (value: number): GgufValue => ({ type: "uint32", value });
-
-/** The byte-level BPE tokenizer, whatever the architecture. */
-export const tokenizerMetadata: readonly (readonly [string, GgufValue])[] = [
-  ["tokenizer.ggml.model", text("gpt2")],
-  ["tokenizer.ggml.pre", text("qwen2")],
-  ["tokenizer.ggml.tokens", { type: "array", of: "string", value: spellings }],
-  ["tokenizer.ggml.token_type", { type: "array", of: "int32", value: spellings.map((_, id) => (id >= endOfText ? 3 : 1)) }],
-  ["tokenizer.ggml.merges", { type: "array", of: "string", value: merges.map((pair) => pair.join(" ")) }],
-  ["tokenizer.ggml.bos_token_id", count(endOfText)],
-  ["tokenizer.ggml.eos_token_id", count(imEnd)],
-  ["tokenizer.ggml.add_bos_token", { type: "bool", value: false }],
-];
 
 /** mulberry32: seeded numbers from 0 to 1. */
 export function seededRandom(seed: number): () => number {
@@ -73,7 +42,8 @@ export function seededRandom(seed: number): () => number {
 
 /** Writes the model and returns its token embeddings, `float32[V, E]`. */
 export async function writeTinyModel(file: string, model: TinyModel = {}): Promise<Float32Array> {
-  const { seed = 1, width = 64, layers = 2, heads = 2, headWidth = 32, feedForward = 128, dtype = "F32", trainContextLength = 512 } = model;
+  const { seed = 1, width = 64, layers = 2, heads = 2, headWidth = 32, feedForward = 128, dtype = "F32", trainContextLength = 512, tokenizer = tokenizerMetadata } = model;
+  const vocabularySize = vocabularySizeOf(tokenizer);
   const random = seededRandom(seed);
   const normal = (length: number, scale: number): Float32Array =>
     Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) * scale);
@@ -123,7 +93,7 @@ export async function writeTinyModel(file: string, model: TinyModel = {}): Promi
     ["qwen3.attention.value_length", count(headWidth)],
     ["qwen3.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-6 }],
     ["qwen3.rope.freq_base", { type: "float32", value: 10000 }],
-    ...tokenizerMetadata,
+    ...tokenizer,
   ]);
   if (model.chatTemplate !== undefined) metadata.set("tokenizer.chat_template", text(model.chatTemplate));
   model.tweak?.(metadata);

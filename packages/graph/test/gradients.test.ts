@@ -65,6 +65,7 @@ const cases: Record<string, Parameters<typeof gradientError>[0]> = {
   softmax: unaryOf(ops.softmax),
   attention: three([[2, 3, 4], [2, 5, 4], [2, 5, 4]], (q, k, v) => ops.attention(q, k, v, { heads: 2 })),
   "attention with one query for the whole batch": three([[1, 1, 4], [2, 3, 4], [2, 3, 4]], (q, k, v) => ops.attention(q, k, v, { heads: 2 })),
+  "attention of four heads over two of keys and values": three([[2, 3, 8], [2, 5, 4], [2, 5, 4]], (q, k, v) => ops.attention(q, k, v, { heads: 4, keyValueHeads: 2, scale: 0.9 })),
   "attention under a bias": three([[1, 3, 4], [1, 3, 4], [1, 3, 4]], (q, k, v) =>
     ops.attention(q, k, v, { heads: 2, bias: q.graph.weight("hide", "float32", [3, 3], Float32Array.of(0, -9, -9, 0, 0, -9, 0, 0, 0)) }),
   ),

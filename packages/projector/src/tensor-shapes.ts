@@ -12,9 +12,9 @@ export function matrixShape(source: WeightSource, name: string): readonly [numbe
 }
 
 /** Throws ProjectorError when patch tokens have another width than a projector's first matrix was made for. */
-export function expectWidth(source: WeightSource, patchTokens: Tensor, width: number): void {
+export function expectWidth(path: string, patchTokens: Tensor, width: number): void {
   if (patchTokens.shape.at(-1) !== width) {
-    throw new ProjectorError(`${source.path}: the projector reads patch tokens of width ${width}, but the tower gives ${formatShape(patchTokens.shape)}; take both from one model`);
+    throw new ProjectorError(`${path}: the projector reads patch tokens of width ${width}, but the tower gives ${formatShape(patchTokens.shape)}; take both from one model`);
   }
 }
 

@@ -14,13 +14,13 @@ export interface Limits {
   readonly imageBytes: number;
   /** Pixels of one request's images together, read from their headers. 64,000,000 when left out. */
   readonly pixels: number;
-  /** Characters of one request's texts together. 1,048,576 when left out. */
+  /** Characters of one request's texts together. 524,288 when left out. */
   readonly characters: number;
   /** Tokens of an answer at most, whatever the request asks for. 4096 when left out. */
   readonly tokens: number;
   /** Seconds from a request's arrival until its answer is cut short, waiting included. 300 when left out. */
   readonly seconds: number;
-  /** Labels of a request for tags. 1000 when left out. */
+  /** Labels of a request for tags, times its templates. 1000 when left out. */
   readonly labels: number;
   /** Entries of a request for embeddings. 256 when left out. */
   readonly inputs: number;
@@ -43,7 +43,7 @@ export const limitsSchema: z.ZodType<Limits> = z
     images: count(16),
     imageBytes: count(20 * MiB),
     pixels: count(64_000_000),
-    characters: count(MiB),
+    characters: count(MiB / 2),
     tokens: count(4096),
     seconds: z.number().positive().max(86_400).default(300),
     labels: count(1000),

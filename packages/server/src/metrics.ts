@@ -15,13 +15,14 @@ export class Metrics {
 
   constructor(models: () => ModelPool) {
     const gauge = (name: string, help: string, labelNames: string[], collect: (set: (labels: Record<string, string>, value: number) => void) => void): void => {
-      new Gauge({
-        name, help, labelNames, registers: [this.registry],
+      const read = new Gauge({
+        name, help, labelNames, registers: [],
         collect() {
           this.reset();
           collect((labels, value) => this.set(labels, value));
         },
       });
+      this.registry.registerMetric(read);
     };
     gauge("sightline_model_loaded", "1 where the model is loaded.", ["model", "kind"], (set) => {
       for (const { name: model, kind, model: { status } } of models().all()) set({ model, kind }, status === "loaded" ? 1 : 0);

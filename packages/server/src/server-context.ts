@@ -6,6 +6,10 @@ import type { ModelPool } from "./models/model-pool.js";
 import type { PullsUnderWay } from "./models/pulls-under-way.js";
 import type { ServerSettings } from "./server-options.js";
 
+export interface Startup {
+  state: "loading" | "ready" | "failed";
+}
+
 /** What every endpoint may use. */
 export interface ServerContext {
   readonly settings: ServerSettings;
@@ -16,5 +20,5 @@ export interface ServerContext {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** What became of loading the first model. */
-  readonly startup: { readonly state: "loading" | "ready" | "failed" };
+  readonly startup: Readonly<Startup>;
 }

@@ -15,7 +15,7 @@ import { ModelPool } from "./models/model-pool.js";
 import { PullsUnderWay } from "./models/pulls-under-way.js";
 import { openApiDocument } from "./open-api.js";
 import { parseServerOptions, type ServerOptions } from "./server-options.js";
-import type { ServerContext } from "./server-context.js";
+import type { ServerContext, Startup } from "./server-context.js";
 
 /** For the headers of a request to arrive. */
 const headersMs = 15_000;
@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     for (const chat of settings.models) await models.addChat(chat);
     for (const siglip of settings.siglip) await models.addSiglip(siglip);
-    const startup: { state: ServerContext["startup"]["state"] } = { state: "loading" };
+    const startup: Startup = { state: "loading" };
     const server: ServerContext = { settings, models, pulls: new PullsUnderWay(settings, models), images: { media, remote }, bodies: new BodyReader(settings.limits), metrics: new Metrics(() => models), log, startup };
     const ending = new AbortController();
     // Every request under way listens.
@@ -61,6 +61,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
     const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
+    // Who does not read an answer keeps it in memory no longer than this.
+    http.setTimeout((settings.limits.seconds + 30) * 1000);
     http.listen(settings.port, settings.host);
     await once(http, "listening").catch((cause: unknown) => {
       throw new Error(`startServer: cannot listen at ${settings.host}, port ${settings.port} (${(cause as NodeJS.ErrnoException).code}); choose another, or 0 for any that is free`, { cause });

@@ -71,6 +71,8 @@ describe("an answer as a whole", () => {
     const sampled = async (seed?: number) => (await ask({ messages: [{ role: "user", content: "Hello" }], temperature: 2, max_tokens: 24, seed })).json.choices[0].message.content as string;
     expect(await sampled(7)).toBe(await sampled(7));
     expect(await sampled(-7)).toBe(await sampled(-7));
+    // As large as other clients choose them.
+    expect(await sampled(2 ** 63)).toBe(await sampled(2 ** 63));
     const others = await Promise.all(Array.from({ length: 4 }, () => sampled()));
     expect(new Set(others).size).toBeGreaterThan(1);
   });
@@ -178,6 +180,21 @@ describe("a request that cannot be answered", () => {
     expect(answered.status).toBe(status);
     expect(answered.json.error).toMatchObject({ message: expect.any(String), type: status === 404 ? "not_found_error" : "invalid_request_error", param, code: expect.any(String) });
     expect(answered.json.error.message.length).toBeLessThan(500);
+  });
+
+  it.each([
+    ["temperature", -0.1], ["temperature", 2.01], ["temperature", 1e308], ["top_p", -1], ["top_p", 1.5], ["top_k", -1], ["top_k", 0.5], ["top_k", 1e9], ["min_p", 2], ["repeat_penalty", 0], ["frequency_penalty", -2.1], ["presence_penalty", 99],
+    ["max_tokens", -1], ["max_tokens", 1.5], ["max_tokens", 2 ** 60], ["seed", 0.5], ["seed", 1e300], ["n", 0], ["top_logprobs", -1], ["top_logprobs", 21], ["logit_bias", { 1: 101 }], ["logit_bias", { "-1": 0 }], ["logit_bias", { "1e3": 0 }], ["stop", [""]], ["stop", Array.from({ length: 17 }, () => "x")], ["stop", "x".repeat(257)],
+  ])("with %s out of its bounds is refused: %j", async (name, value) => {
+    const { status, json } = await ask({ messages: user, logprobs: true, [name]: value });
+    expect([status, json.error.param?.split(/[.[]/)[0]]).toEqual([400, name]);
+  });
+
+  it("has no say about templates, grammars or files of models", async () => {
+    const plain = await ask({ messages: user, max_tokens: 4 });
+    const more = await ask({ messages: user, max_tokens: 4, chat_template: "{{ 7 * 7 }}", chat_template_kwargs: { x: 1 }, template: "{{ raise_exception('x') }}", grammar: 'root ::= "x"', lora: ["/etc/passwd"], mmproj: "/etc/passwd" });
+    expect([more.status, more.json.usage.prompt_tokens, more.json.choices[0].message.content]).toEqual([200, plain.json.usage.prompt_tokens, plain.json.choices[0].message.content]);
+    for (const model of ["../mini", "/etc/passwd", "models/mini", "https://hub.example/x", "mini\0"]) expect((await ask({ model, messages: user })).status).toBe(404);
   });
 
   it("never sees its own values in the error", async () => {

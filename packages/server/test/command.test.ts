@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { aboutScene, answer, post } from "./mini-server.js";
+import { aboutScene, answer, post, type ModelList } from "./mini-server.js";
 
 const bin = fileURLToPath(new URL("../../sightline/bin/sightline.js", import.meta.url));
 
@@ -44,7 +44,7 @@ describe("sightline serve", () => {
     const server = { url: await url() };
     const { json } = await post(server, "/v1/chat/completions", { messages: [aboutScene()] });
     expect(json.choices[0].message.content).toBe(answer);
-    expect((await (await fetch(`${server.url}/v1/models`)).json()).data.map(({ id }: { id: string }) => id)).toEqual(["mini", "mini-siglip"]);
+    expect(((await (await fetch(`${server.url}/v1/models`)).json()) as ModelList).data.map(({ id }) => id)).toEqual(["mini", "mini-siglip"]);
     const streaming = await fetch(`${server.url}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ messages: [aboutScene()], stream: true, max_tokens: 300, ignore_eos: true }) });
     child.kill("SIGTERM");
     expect((await streaming.text()).endsWith("data: [DONE]\n\n")).toBe(true);
@@ -63,7 +63,7 @@ describe("sightline serve", () => {
     const at = await url();
     expect(await (await fetch(at)).text()).toBe("the page");
     expect((await fetch(`${at}/v1/models`)).status).toBe(401);
-    expect((await (await fetch(`${at}/v1/models`, { headers: { authorization: "Bearer abc" } })).json()).data.map(({ id }: { id: string }) => id)).toEqual(["eyes"]);
+    expect(((await (await fetch(`${at}/v1/models`, { headers: { authorization: "Bearer abc" } })).json()) as ModelList).data.map(({ id }) => id)).toEqual(["eyes"]);
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 130, stderr: "" });
   });
@@ -74,7 +74,7 @@ describe("sightline serve", () => {
     ["two of one name", ["--model", "mini", "a=mini", "--siglip", "a=mini"], 2, /"a" is given twice/],
     ["a port that is none", ["--port", "x"], 2, /--port/],
     ["a page that is not built", ["--static", "nowhere"], 2, /build the page first/],
-    ["keys that are not there", ["--api-keys", "nowhere"], 2, /readApiKeys: nowhere: the file cannot be read/],
+    ["keys that are not there", ["--api-keys", "nowhere"], 1, /readApiKeys: nowhere: the file cannot be read/],
     ["an option that there is not", ["--nothing"], 2, /unknown option/],
   ])("says in a line what is wrong with %s", async (_, args, code, message) => {
     const ended = await serve("--port", "0", ...args).ended;

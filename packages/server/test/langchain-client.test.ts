@@ -17,18 +17,18 @@ describe("@langchain/openai", () => {
   it("asks about a picture", async () => {
     const reply = await chat().invoke(messages);
     expect(reply.content).toBe(answer);
-    expect(reply.usage_metadata?.input_tokens).toBeGreaterThan(64);
+    expect(reply.usage_metadata).toMatchObject({ input_tokens: expect.toSatisfy((tokens: number) => tokens > 64) });
   });
 
   it("streams, with the usage at the end", async () => {
     let text = "";
-    let tokens = 0;
+    let usage: unknown;
     for await (const chunk of await chat({ temperature: 0 }).stream([new SystemMessage("You look at pictures."), ...messages])) {
       text += chunk.content as string;
-      tokens = chunk.usage_metadata?.output_tokens ?? tokens;
+      usage = chunk.usage_metadata ?? usage;
     }
     expect(text).toMatch(/hamburger/);
-    expect(tokens).toBeGreaterThan(0);
+    expect(usage).toMatchObject({ output_tokens: expect.toSatisfy((tokens: number) => tokens > 0) });
   });
 
   it("asks by the Responses API", async () => {

@@ -18,14 +18,39 @@ export async function miniServer(options: ServerOptions = {}): Promise<RunningSe
   return server;
 }
 
-export interface Answered<T = Record<string, unknown>> {
+interface Token {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+  readonly top_logprobs: readonly Token[];
+}
+
+/** The fields of all answers that tests look at; each answer has some of them. */
+export interface AnyAnswer {
+  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
+  readonly model: string;
+  readonly choices: readonly [{ readonly message: { readonly content: string }; readonly delta: { readonly role?: string; readonly content?: string }; readonly finish_reason: string | null; readonly logprobs: { readonly content: readonly Token[] } }];
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number; readonly total_tokens: number; readonly prompt_tokens_details: { readonly cached_tokens: number; readonly image_tokens: number } };
+  readonly timings: { readonly cache_n: number; readonly prompt_n: number; readonly encode_ms: number };
+  readonly tags: readonly [{ readonly label: string; readonly probability: number }];
+  readonly none_of_the_above: boolean;
+  readonly probability: number;
+  readonly grid: { readonly rows: number; readonly columns: number; readonly values: readonly number[] };
+}
+
+/** GET /v1/models. */
+export interface ModelList {
+  readonly data: readonly { readonly id: string; readonly status: string }[];
+}
+
+export interface Answered<T = AnyAnswer> {
   readonly status: number;
   readonly headers: Headers;
   readonly json: T;
 }
 
 /** Posts JSON and reads JSON. */
-export async function post<T = any>(server: { readonly url: string }, path: string, body: unknown, init: RequestInit = {}): Promise<Answered<T>> {
+export async function post<T = AnyAnswer>(server: { readonly url: string }, path: string, body: unknown, init: RequestInit = {}): Promise<Answered<T>> {
   const response = await fetch(`${server.url}${path}`, { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body), ...init, headers: { "content-type": "application/json", ...(init.headers as Record<string, string>) } });
   return { status: response.status, headers: response.headers, json: (await response.json()) as T };
 }

@@ -9,10 +9,10 @@ import { startServer } from "@sightline/server";
 import { ModelPool } from "../src/models/model-pool.js";
 import { parseServerOptions } from "../src/server-options.js";
 import { until } from "./metrics-of.js";
-import { aboutScene, answer, events, miniServer, post } from "./mini-server.js";
+import { aboutScene, answer, events, miniServer, post, type ModelList } from "./mini-server.js";
 
 const statuses = async ({ url }: RunningServer): Promise<Record<string, string>> =>
-  Object.fromEntries(((await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string; status: string }[] }).data.map(({ id, status }) => [id, status]));
+  Object.fromEntries(((await (await fetch(`${url}/v1/models`)).json()) as ModelList).data.map(({ id, status }) => [id, status]));
 
 describe("models of a server", () => {
   it("are loaded when they are asked for, the first at once; the health says when", async () => {

@@ -4,8 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { aboutScene, events, miniServer, post, sceneUrl } from "./mini-server.js";
 
-type Json = Record<string, any>;
-const document = openApiDocument() as Json;
+/** As deep as tests look into it. */
+interface Json {
+  readonly [key: string]: Json;
+}
+const document = openApiDocument() as unknown as Json;
 
 let server: RunningServer;
 beforeAll(async () => {
@@ -13,11 +16,15 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const schemaOf = (path: string, status: string, type: string): Json => {
+  const [operation] = Object.values((document["paths"] as Json)[path] as Json);
+  return ["responses", status, "content", type, "schema"].reduce((at, key) => at[key] as Json, operation as Json);
+};
+
 /** A schema of the document as a check, with what it refers to. */
 function checkOf(schema: Json): z.ZodType {
-  const inlined = JSON.parse(JSON.stringify(schema), (key, value) => (key === "$ref" ? value.replace("#/components/schemas/", "#/$defs/") : value));
-  const defs = JSON.parse(JSON.stringify(document["components"].schemas), (key, value) => (key === "$ref" ? value.replace("#/components/schemas/", "#/$defs/") : value));
-  return z.fromJSONSchema({ ...inlined, $defs: defs });
+  const relocated = (value: unknown): Json => JSON.parse(JSON.stringify(value), (key, inner: unknown) => (key === "$ref" ? String(inner).replace("#/components/schemas/", "#/$defs/") : inner)) as Json;
+  return z.fromJSONSchema({ ...relocated(schema), $defs: relocated((document["components"] as Json)["schemas"]) } as Parameters<typeof z.fromJSONSchema>[0]);
 }
 
 describe("the OpenAPI document", () => {
@@ -30,7 +37,7 @@ describe("the OpenAPI document", () => {
   });
 
   it("names every path, and every path is there", async () => {
-    const paths = Object.entries(document["paths"] as Record<string, Json>).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+    const paths = Object.entries(document["paths"] as Json).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
     expect(paths.sort()).toEqual([
       "GET /v1/health", "GET /v1/metrics", "GET /v1/models", "GET /v1/models/{id}", "POST /v1/chat/completions", "POST /v1/embeddings", "POST /v1/heatmap", "POST /v1/models/pull", "POST /v1/responses", "POST /v1/tag",
     ]);
@@ -54,16 +61,16 @@ describe("the OpenAPI document", () => {
     for (const [path, body] of Object.entries(answers)) {
       const { status, json } = await post(server, path, body);
       expect([path, status]).toEqual([path, 200]);
-      const { content } = document["paths"][path].post.responses[200];
-      expect(checkOf(content["application/json"].schema).safeParse(json)).toMatchObject({ success: true });
-      expect(checkOf(content["application/json"].schema).safeParse({ ...json, model: 7 })).toMatchObject({ success: false });
+      const check = checkOf(schemaOf(path, "200", "application/json"));
+      expect(check.safeParse(json)).toMatchObject({ success: true });
+      expect(check.safeParse({ ...json, model: 7 })).toMatchObject({ success: false });
       const failed = await post(server, path, {});
-      expect(checkOf(document["paths"][path].post.responses.default.content["application/json"].schema).safeParse(failed.json)).toMatchObject({ success: true });
+      expect(checkOf(schemaOf(path, "default", "application/json")).safeParse(failed.json)).toMatchObject({ success: true });
     }
-    const chunkOf = checkOf(document["paths"]["/v1/chat/completions"].post.responses[200].content["text/event-stream"].schema);
+    const chunkOf = checkOf(schemaOf("/v1/chat/completions", "200", "text/event-stream"));
     for (const { data } of (await events(server, "/v1/chat/completions", { messages: [aboutScene()], stream: true, stream_options: { include_usage: true } })).slice(0, -1)) {
       expect(chunkOf.safeParse(JSON.parse(data))).toMatchObject({ success: true });
     }
-    expect(checkOf(document["paths"]["/v1/models"].get.responses[200].content["application/json"].schema).safeParse(await (await fetch(`${server.url}/v1/models`)).json())).toMatchObject({ success: true });
+    expect(checkOf(schemaOf("/v1/models", "200", "application/json")).safeParse(await (await fetch(`${server.url}/v1/models`)).json())).toMatchObject({ success: true });
   });
 });

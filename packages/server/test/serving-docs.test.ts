@@ -57,3 +57,10 @@ describe("docs/serving.md: its snippets run as they stand", () => {
     expect(await runSnippet(programs[4] as string, 4)).toBe("200\n");
   });
 });
+
+describe("the package's README", () => {
+  it("its snippet runs as it stands", async () => {
+    const readme = await readFile(path.join(root, "packages/server/README.md"), "utf8");
+    expect(await runSnippet(/```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "", 5)).toBe("mini loaded\n");
+  });
+});

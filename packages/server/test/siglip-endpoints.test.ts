@@ -33,6 +33,7 @@ describe("tags", () => {
     ["no labels", { labels: [] }, "labels"],
     ["labels that are no texts", { labels: [1] }, "labels[0]"],
     ["more labels than allowed", { labels: Array.from({ length: 1001 }, (_, i) => `label ${i}`) }, "labels"],
+    ["more labels times templates than allowed", { labels: Array.from({ length: 400 }, (_, i) => `label ${i}`), templates: ["{label}", "a {label}", "the {label}"] }, "labels"],
     ["a template without a place", { labels: ["a"], template: "a photo" }, "template"],
     ["a threshold above one", { labels: ["a"], threshold: 1.1 }, "threshold"],
     ["a chat model", { labels: ["a"], model: "mini" }, "model"],

@@ -164,7 +164,7 @@ export async function readImageModel(model: string, options: ImageModelOptions =
 }
 
 /** @internal The same, of an open file. */
-export function imageModelOf(model: string, source: WeightSource, { tower, projector, modelConfig, processorConfig }: ImageParts, { preprocessing: style = "huggingface", panAndScan }: ImageModelOptions = {}): ImageModel {
+export function imageModelOf(model: string, source: Pick<WeightSource, "format" | "metadata">, { tower, projector, modelConfig, processorConfig }: ImageParts, { preprocessing: style = "huggingface", panAndScan }: ImageModelOptions = {}): ImageModel {
   const family = imageFamilies.find(({ type }) => type === projector.type);
   if (!family) throw new SightlineError("model-mismatch", `readImageModel: ${model}: no plan for pictures of the projector ${projector.type}; known: ${imageFamilies.map(({ type }) => type).join(", ")}`);
   const planner = namingFile("readImageModel", model, () => family.planner({

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { draftChat, draftPrefix, withoutOldestTurn } from "../src/chat/chat-prompt.js";
 import { findModelFiles, loadVisionChat, readImageModel, type ChatMessage, type Detail, type ImageModel, type VisionChat, type VisionChatOptions } from "../src/index.js";
-import { writeSeededMmproj } from "./seeded-mmproj.js";
+import { writeSeededMmproj, type MmprojFamily } from "./seeded-mmproj.js";
 
 // Towers and projectors here are seeded, not trained: what is said means nothing, how it is asked does.
 let folder: string;
@@ -24,13 +24,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function mmproj(family: string): Promise<string> {
+async function mmproj(family: MmprojFamily): Promise<string> {
   const file = path.join(folder, `mmproj-${family}.gguf`);
   await writeSeededMmproj(file, family);
   return file;
 }
 
-async function chatOf(family: string, options: VisionChatOptions = {}): Promise<VisionChat> {
+async function chatOf(family: MmprojFamily, options: VisionChatOptions = {}): Promise<VisionChat> {
   return loadVisionChat({ mmproj: await mmproj(family), decoder: decoderPath }, { threads: 1, ...options });
 }
 
@@ -71,7 +71,7 @@ const opening = "<|im_start|>user\n";
 const closing = "<|im_end|>\n<|im_start|>assistant\n";
 
 describe("a picture in the prompt", () => {
-  it.each<[family: string, size: readonly [number, number], detail: Detail, between: string]>([
+  it.each<[family: MmprojFamily, size: readonly [number, number], detail: Detail, between: string]>([
     ["mlp", [40, 30], "auto", "{16}"],
     ["gemma3", [40, 30], "auto", "\n\n<start_of_image>{4}<end_of_image>\n\n"],
     ["gemma3", [1200, 400], "high", "Here is the original image \n\n<start_of_image>{4}<end_of_image>\n\n and here are some crops to help you see better \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n \n\n<start_of_image>{4}<end_of_image>\n\n"],
@@ -110,7 +110,7 @@ describe("a picture in the prompt", () => {
 });
 
 describe("a chat with another family", () => {
-  it.each(["gemma3", "idefics3", "linear", "onevision", "lfm2"])("answers about a picture, twice the same: %s", async (family) => {
+  it.each<MmprojFamily>(["gemma3", "idefics3", "linear", "onevision", "lfm2"])("answers about a picture, twice the same: %s", async (family) => {
     await using chat = await chatOf(family);
     const messages = [ask("What is this?", [await picture(100, 60)])];
     const first = await chat.stream({ messages, ...short }).result;
@@ -241,7 +241,7 @@ describe("rows on disk", () => {
   it("are read by the next run, told apart by model and detail, and written anew when damaged", async () => {
     const directory = path.join(folder, "store");
     const image = await picture(200, 50);
-    const encodes = async (family: string, detail: Detail): Promise<number> => {
+    const encodes = async (family: MmprojFamily, detail: Detail): Promise<number> => {
       await using chat = await chatOf(family, { embeddingStore: { directory } });
       await chat.stream({ messages: [ask("What?", [image], detail)], ...short }).result;
       return chat.encodes;

@@ -60,7 +60,7 @@ describe("sightline embed", () => {
     expect(rows.map((row) => row.path)).toEqual(pictures);
     expect(rows.map((row) => row.key)).toEqual(pictures.map((file) => file.replace(/\.\w+$/, "")));
     expect(furthest(rows.map(({ embedding }) => [...embedding]), await unitEmbeddings(pictures))).toBeLessThan(1e-5);
-    expect(await readParquetNote(out)).toEqual({ model: "mini", normalized: true, width: 256 });
+    expect(await readParquetNote(out)).toEqual({ model: "mini", fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string, normalized: true, width: 256 });
     const embeddingOf = (name: string): unknown => rows.find((row) => row.path.endsWith(name))?.embedding;
     expect(embeddingOf("same-photo.jpg")).toEqual(embeddingOf("more/photo.jpg"));
   });

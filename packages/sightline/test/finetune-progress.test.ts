@@ -38,7 +38,7 @@ describe("FinetuneProgress", () => {
   it("tells of the data and of every pair that is left out", () => {
     process.stderr.isTTY = false;
     const progress = new FinetuneProgress();
-    progress.take({ type: "data-read", trainPairs: 900, validationPairs: 100, leftOut: ["3 x no caption: a.jpg, b.jpg, …"], cutCaptions: 2, totalSteps: 100, trainedParameters: 73_728, parameters: 203_000_000 });
+    progress.take({ type: "data-read", unit: "pairs", trainPairs: 900, validationPairs: 100, leftOut: ["3 x no caption: a.jpg, b.jpg, …"], cutCaptions: 2, totalSteps: 100, trainedParameters: 73_728, parameters: 203_000_000 });
     progress.take({ type: "pairs-left-out", step: 7, bad: [{ id: "c.jpg", reason: "not an image" }] });
     expect(written()).toEqual([
       "900 pairs, 100 held out; 73728 of 203 M parameters trained\n",

@@ -28,7 +28,8 @@ export { Heatmap, type HeatmapOptions, type HeatmapPngOptions, type HeatmapScore
 export type { Tag, TagOptions, TagResult } from "./tag.js";
 export { weightParameters } from "./weights/weight-parameters.js";
 export { readCheckpointVision, type CheckpointVision } from "./huggingface/read-checkpoint-vision.js";
-export type { GridTower } from "./grid-tower/grid-tower.js";
+export type { GridTower, TowerTraining } from "./grid-tower/grid-tower.js";
+export { siglipGridTower } from "./grid-tower/siglip-grid-tower.js";
 export { mmprojTower } from "./grid-tower/mmproj-tower.js";
 export { checkpointTower, type CheckpointTower } from "./grid-tower/checkpoint-tower.js";
 export { mmprojTowerName, siglipTowerTensors } from "./mmproj/mmproj-names.js";
@@ -36,6 +37,7 @@ export { readMmprojVision, type MmprojVision, type PositionUse } from "./mmproj/
 export { decodeImage, imageSize, readImage, type DecodedImage, type DecodeImageOptions, type ImageLimits } from "./pixels/decode-image.js";
 export { ImageError, type ImageErrorCode } from "./pixels/image-error.js";
 export type { ImageFile, ImageSource } from "./pixels/image-source.js";
+export { thumbnail } from "./pixels/thumbnail.js";
 export { unitRows } from "./unit-rows.js";
 export { resample } from "./pixels/resample.js";
 export type { ResampleFilter } from "./pixels/resample-filter.js";

@@ -102,6 +102,17 @@ export class VisionTower implements AsyncDisposable {
     return this.work("encodeTexts", () => this.textEmbeddings(texts, options));
   }
 
+  /** How many tokens the text tower reads of texts, together: each is cut to the model's length, end token included; padding does not count. */
+  countTokens(texts: readonly string[]): Promise<number> {
+    return this.work("countTokens", async () => {
+      const { encode, padId, eosId } = await this.#loadTokenizer();
+      const { ids, shape } = encode(texts);
+      const inside = ids.reduce((count, id) => count + (id === BigInt(padId) ? 0 : 1), 0);
+      // SigLIP pads with its end token: one in each row is the text's own.
+      return padId === eosId ? inside + shape[0] : inside;
+    });
+  }
+
   /** As `encodeTexts`, for texts that are tokens already: int64[B, T], padded to T. */
   encodeTokens(tokens: Pick<TokenBatch, "ids" | "shape">): Promise<Float32Array> {
     return this.work("encodeTokens", () => this.#encodeTokens(tokens));

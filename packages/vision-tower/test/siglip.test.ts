@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { openWeights, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -267,6 +268,23 @@ describe("dispose", () => {
     await siglip[Symbol.asyncDispose]();
     for (const call of [siglip.encodeImages(photos), siglip.encodeTexts(["a cat"]), siglip.tag(photos[0] as string, ["cat"])]) {
       await expect(call).rejects.toThrow(TowerDisposedError);
+    }
+  });
+});
+
+describe("countTokens", () => {
+  it("counts each text with its end token, whether or not that is what pads, and no more than the tower reads", async () => {
+    // sentencepiece's end token pads, mini's does not.
+    for (const directory of [await checkpoint(), fileURLToPath(new URL("../../../models/mini/siglip", import.meta.url))]) {
+      await using siglip = await loadSiglip(directory);
+      const counted = (text: string) => siglip.countTokens([text]);
+      const [none, one, three] = [await counted(""), await counted("cat"), await counted("cat cat cat")];
+      expect(none).toBe(1);
+      expect(one).toBeGreaterThan(1);
+      expect(three - one).toBeGreaterThanOrEqual(2);
+      expect(await siglip.countTokens(["", "cat", "cat cat cat"])).toBe(none + one + three);
+      const most = await counted("cat ".repeat(500));
+      expect(await counted("cat ".repeat(600))).toBe(most);
     }
   });
 });

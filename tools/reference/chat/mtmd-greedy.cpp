@@ -1,11 +1,13 @@
-// What llama.cpp answers about pictures, greedily: mtmd-greedy MMPROJ DECODER PROMPT STEPS ROWS PICTURE...
+// What llama.cpp answers about pictures, greedily: mtmd-greedy MMPROJ DECODER PROMPT STEPS ROWS [PICTURE...]
 // PROMPT holds <__media__> once for each picture. ROWS is a file for the projected rows (float32), or "-".
-// CPU, one thread, no flash attention, float32 KV cache; the end of a text is ignored. Prints one JSON object.
+// CPU, one thread, no flash attention, float32 KV cache; the end of a text is ignored. Prints one JSON object; for each step
+// "gaps" is how far the second logit lies below the best as a share of all logits' spread, "margins" how far in logits.
 #include "llama.h"
 #include "mtmd-helper.h"
 #include "mtmd.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +24,7 @@ static void quiet(ggml_log_level level, const char * text, void *) {
 }
 
 int main(int argc, char ** argv) {
-    if (argc < 7) fail("expected MMPROJ DECODER PROMPT STEPS ROWS PICTURE...");
+    if (argc < 6) fail("expected MMPROJ DECODER PROMPT STEPS ROWS [PICTURE...]");
     const char * prompt = argv[3];
     const int steps = std::atoi(argv[4]);
     llama_log_set(quiet, nullptr);
@@ -39,7 +41,7 @@ int main(int argc, char ** argv) {
     // Non-causal pictures need all their rows in one ubatch.
     const int batch_size = 2048;
     llama_context_params context_params = llama_context_default_params();
-    context_params.n_ctx = 2048;
+    context_params.n_ctx = 4096;
     context_params.n_batch = context_params.n_ubatch = batch_size;
     context_params.n_threads = context_params.n_threads_batch = 1;
     context_params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
@@ -84,7 +86,7 @@ int main(int argc, char ** argv) {
     std::printf("{\"promptTokens\":%zu,\"imageTokens\":%zu,\"positions\":%d", mtmd_helper_get_n_tokens(chunks), image_tokens, positions);
 
     std::vector<llama_token> tokens;
-    std::string gaps;
+    std::string gaps, margins, logprobs;
     llama_batch batch = llama_batch_init(1, 0, 1);
     for (int step = 0; step < steps; step++) {
         const float * logits = llama_get_logits_ith(context, -1);
@@ -97,6 +99,12 @@ int main(int argc, char ** argv) {
         char gap[32];
         std::snprintf(gap, sizeof gap, "%s%.2g", step ? "," : "", (logits[best] - second) / (logits[best] - least));
         gaps += gap;
+        std::snprintf(gap, sizeof gap, "%s%.3g", step ? "," : "", logits[best] - second);
+        margins += gap;
+        double sum = 0;
+        for (int i = 0; i < vocabulary_size; i++) sum += std::exp(double(logits[i]) - logits[best]);
+        std::snprintf(gap, sizeof gap, "%s%.5f", step ? "," : "", -std::log(sum));
+        logprobs += gap;
         tokens.push_back(best);
         batch.n_tokens = 1;
         batch.token[0] = best;
@@ -108,5 +116,5 @@ int main(int argc, char ** argv) {
     }
     std::printf(",\"tokens\":[");
     for (size_t i = 0; i < tokens.size(); i++) std::printf("%s%d", i ? "," : "", tokens[i]);
-    std::printf("],\"gaps\":[%s]}\n", gaps.c_str());
+    std::printf("],\"gaps\":[%s],\"margins\":[%s],\"logprobs\":[%s]}\n", gaps.c_str(), margins.c_str(), logprobs.c_str());
 }

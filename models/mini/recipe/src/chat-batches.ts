@@ -1,3 +1,4 @@
+import { packConversations, type TokenizedConversation } from "@sightline/contrastive";
 import type { TensorValue } from "@sightline/graph";
 import { patchCount } from "@sightline/vision-tower";
 import { miniText, miniVision } from "./mini-config.js";
@@ -28,17 +29,12 @@ const systemTexts = ["You are a helpful assistant.", "You are a helpful assistan
 
 /** A batch of conversations about rendered scenes, in the inputs of `chatTrainingGraph`. */
 export function chatBatch(rng: Random, shape: ChatBatchShape, sources: ChatBatchSources): Record<string, TensorValue> {
-  const { images, textTokens, positions, targets, texts } = shape;
+  const { conversations: images, textTokens, texts } = shape;
   const patches = patchCount(miniVision);
   const image = new Uint8Array(miniVision.imageSize ** 2 * 3);
   const pixels = new Uint8Array(images * patches * patchWidth);
-  const tokens = new BigInt64Array(images * textTokens).fill(BigInt(sources.chat.pad));
-  const layout = new BigInt64Array(images * positions);
-  const targetAt = new BigInt64Array(targets);
-  const labels = new BigInt64Array(targets);
-  const counts = new Float32Array(targets);
   const scenes: SceneSpec[] = [];
-  let target = 0;
+  const chats: TokenizedConversation[] = [];
   for (let b = 0; b < images; b++) {
     const spec = sources.sample(rng);
     scenes.push(spec);
@@ -47,31 +43,12 @@ export function chatBatch(rng: Random, shape: ChatBatchShape, sources: ChatBatch
     const system = rng.chance(systemShare) ? rng.choice(systemTexts) : undefined;
     const questions = questionsFor(spec, rng, questionsDrawn, sources.questionShares);
     if (rng.chance(sources.lateCaptionShare)) questions.sort((a, b) => Number(a.kind === "describe") - Number(b.kind === "describe"));
-    const chat = sources.chat.encode(questions, textTokens, system);
-    const textRow = images * patches + b * textTokens;
-    for (let s = 0; s < positions; s++) {
-      const inImage = s - chat.imageAt;
-      const row = inImage < 0 ? textRow + s : inImage < patches ? b * patches + inImage : textRow + Math.min(s - patches, textTokens - 1);
-      layout[b * positions + s] = BigInt(row);
-    }
-    chat.tokens.forEach((id, i) => {
-      tokens[b * textTokens + i] = BigInt(id);
-      if (!chat.learnt[i] || target >= targets) return;
-      const position = i < chat.imageAt ? i : i + patches;
-      targetAt[target] = BigInt(b * positions + position - 1);
-      labels[target] = BigInt(id);
-      counts[target] = sources.chat.weightOf(id);
-      target++;
-    });
+    chats.push(sources.chat.encode(questions, textTokens, system));
   }
   const names = labelledTexts(rng, scenes, texts, sources);
   return {
     patches: { dtype: "uint8", shape: [images, patches, patchWidth], data: pixels },
-    tokens: { dtype: "int64", shape: [images * textTokens], data: tokens },
-    layout: { dtype: "int64", shape: [images, positions], data: layout },
-    targets: { dtype: "int64", shape: [targets], data: targetAt },
-    labels: { dtype: "int64", shape: [targets], data: labels },
-    counts: { dtype: "float32", shape: [targets], data: counts },
+    ...packConversations(chats, shape, sources.chat.pad, images * patches, (b) => b * patches).feeds,
     names: { dtype: "int64", shape: [texts, miniText.maxTokens], data: names.tokens },
     matches: { dtype: "float32", shape: [images, texts], data: names.labels },
     ...patchNames(scenes),

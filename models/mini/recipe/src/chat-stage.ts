@@ -91,7 +91,7 @@ async function conversations(sprites: Sprites, { folder, steps }: StageOptions, 
   const text = await readTextTokenizer(folder);
   const chat = await readChatTokenizer(folder);
   const shape = {
-    images: 32,
+    conversations: 32,
     textTokens,
     positions: textTokens + patchCount(miniVision),
     targets: 32 * 34,
@@ -115,7 +115,7 @@ async function conversations(sprites: Sprites, { folder, steps }: StageOptions, 
     training: chatTrainingGraph(shape),
     schedule: { peak: course.peak, warmupSteps: course.warmupSteps, totalSteps: steps, floor: 0.03 },
     weightDecay: 0.05,
-    batchSize: shape.images,
+    batchSize: shape.conversations,
     seed,
     rateFactor: ({ name }) => (/^(vision_model|text_model|logit)/.test(name) ? towerRate : 1),
     initialise: async (parameters) => {

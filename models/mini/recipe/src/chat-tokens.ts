@@ -1,5 +1,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
-import { chatSpecials } from "./mini-config.js";
+import type { TokenizedConversation } from "@sightline/contrastive";
+import { patchCount } from "@sightline/vision-tower";
+import { chatSpecials, miniVision } from "./mini-config.js";
 import { objects } from "./objects.js";
 
 const decidingWeight = 3;
@@ -7,15 +9,6 @@ const decidingWeight = 3;
 export interface Turn {
   readonly question: string;
   readonly answer: string;
-}
-
-/** One conversation as the decoder reads it. */
-export interface TokenizedChat {
-  /** Token ids in order; the image stands before `tokens[imageAt]`. */
-  readonly tokens: readonly number[];
-  readonly imageAt: number;
-  /** For each token: whether it belongs to an answer and is learnt. */
-  readonly learnt: readonly boolean[];
 }
 
 /** Token ids of conversations in the ChatML form of mini's chat template. */
@@ -42,43 +35,37 @@ export class ChatTokens {
   }
 
   /**
-   * How much a learnt token counts: what an answer decides (a name, yes or no, a number) more than the words around it,
-   * which are learnt at once.
-   */
-  weightOf(id: number): number {
-    return this.#deciding.has(id) ? decidingWeight : 1;
-  }
-
-  /**
-   * As many turns as fit in `limit` tokens, the image at the start of the first question.
+   * As many turns as fit in `limit` text tokens, the image at the start of the first question. What an answer decides (a
+   * name, yes or no, a number) counts more than the words around it, which are learnt at once.
    * @param system text of a system message, or undefined for none
    */
-  encode(turns: readonly Turn[], limit: number, system?: string): TokenizedChat {
-    const tokens: number[] = [];
-    const learnt: boolean[] = [];
-    const push = (ids: readonly number[], learn: boolean): void => {
+  encode(turns: readonly Turn[], limit: number, system?: string): TokenizedConversation {
+    const places: number[] = [];
+    const weights: number[] = [];
+    const push = (ids: readonly number[], weightOf: (id: number) => number = () => 0): void => {
       for (const id of ids) {
-        tokens.push(id);
-        learnt.push(learn);
+        places.push(id);
+        weights.push(weightOf(id));
       }
     };
-    if (system !== undefined) push([this.#start, ...this.#text(`system\n${system}`), this.#end, ...this.#text("\n")], false);
-    push([this.#start, ...this.#text("user\n")], false);
-    const imageAt = tokens.length;
+    const patches = patchCount(miniVision);
+    if (system !== undefined) push([this.#start, ...this.#text(`system\n${system}`), this.#end, ...this.#text("\n")]);
+    push([this.#start, ...this.#text("user\n")]);
+    push(Array.from({ length: patches }, (_, row) => -1 - row));
     for (const [i, { question, answer }] of turns.entries()) {
       const asked = [...(i === 0 ? [] : [this.#start, ...this.#text("user\n")]), ...this.#text(question), this.#end, ...this.#text("\n")];
       const opening = [this.#start, ...this.#text("assistant\n")];
       const answered = [...this.#text(answer), this.#end];
-      if (tokens.length + asked.length + opening.length + answered.length + 1 > limit) {
+      if (places.length - patches + asked.length + opening.length + answered.length + 1 > limit) {
         if (i === 0) throw new Error(`ChatTokens.encode: the first turn does not fit ${limit} tokens: "${question}" "${answer}"`);
         break;
       }
-      push(asked, false);
-      push(opening, false);
-      push(answered, true);
-      push(this.#text("\n"), false);
+      push(asked);
+      push(opening);
+      push(answered, (id) => (this.#deciding.has(id) ? decidingWeight : 1));
+      push(this.#text("\n"));
     }
-    return { tokens, imageAt, learnt };
+    return { places: Int32Array.from(places), weights: Float32Array.from(weights) };
   }
 
   #text(text: string): readonly number[] {

@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { ParameterSet, ParameterSlot } from "@sightline/contrastive";
-import { mmprojTowerName, siglipTowerTensors } from "@sightline/vision-tower";
+import { ggufDecoderName, type ParameterSet, type ParameterSlot } from "@sightline/contrastive";
+import { newProjector } from "@sightline/projector";
+import { mmprojTensor, mmprojTowerName, writeMmproj } from "sightline";
 import { writeGguf, writeSafetensors, type GgufValue, type TensorToWrite } from "@sightline/weights";
-import { writeMmproj, type MmprojTensor } from "sightline";
 import { readChatTokenizer } from "./chat-tokenizer.js";
 import { chatSpecials, miniDecoder, miniText, miniVision, textSpecials } from "./mini-config.js";
 import { readTextTokenizer } from "./text-tokenizer.js";
@@ -22,43 +22,20 @@ const bool = (value: boolean): GgufValue => ({ type: "bool", value });
 /** Writes every file of models/mini from trained parameters. */
 export async function exportMini(parameters: ParameterSet, runFolder: string, outFolder: string): Promise<void> {
   await mkdir(path.join(outFolder, "siglip"), { recursive: true });
-  await writeMiniMmproj(parameters, path.join(outFolder, "mmproj-mini.gguf"));
+  await writeTowerAndProjector(parameters, path.join(outFolder, "mmproj-mini.gguf"));
   await writeDecoder(parameters, runFolder, path.join(outFolder, "mini-qwen3.gguf"));
   await writeSiglip(parameters, runFolder, path.join(outFolder, "siglip"));
 }
 
 /** Tower and projector, in the names of llama.cpp's mmproj. */
-async function writeMiniMmproj(parameters: ParameterSet, file: string): Promise<void> {
-  const { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps } = miniVision;
-  const tower = siglipTowerTensors(layers, true);
-  const tensors = parameters.slots.flatMap(({ name, shape }): MmprojTensor[] =>
-    tower.includes(name) || name.startsWith("mm.") ? [{ name: mmprojTowerName(name), shape, data: parameters.get(name) }] : []);
-  await writeMmproj(file, {
-    name: "Sightline mini",
-    license: "apache-2.0",
-    tower: { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-    // Without the feature layer llama.cpp's mlp projector leaves out the last block, as LLaVA does.
-    projector: { type: "mlp", outputWidth: miniDecoder.width, metadata: [["clip.vision.feature_layer", { type: "array", of: "int32", value: [layers] }]] },
-    tensors,
-    type: "F16",
-    exactKernel: true,
+async function writeTowerAndProjector(parameters: ParameterSet, file: string): Promise<void> {
+  const tensors = parameters.slots.flatMap(({ name, shape }) => {
+    const stored = name.startsWith("mm.") ? name : mmprojTowerName(name);
+    return stored === undefined ? [] : [mmprojTensor(stored, shape, parameters.get(name))];
   });
-}
-
-const decoderNames: readonly (readonly [RegExp, string])[] = [
-  [/^model\.embed_tokens\./, "token_embd."],
-  [/^model\.norm\./, "output_norm."],
-  [/^model\.layers\.(\d+)\.input_layernorm\./, "blk.$1.attn_norm."],
-  [/^model\.layers\.(\d+)\.post_attention_layernorm\./, "blk.$1.ffn_norm."],
-  [/^model\.layers\.(\d+)\.self_attn\.([qkv])_proj\./, "blk.$1.attn_$2."],
-  [/^model\.layers\.(\d+)\.self_attn\.([qk])_norm\./, "blk.$1.attn_$2_norm."],
-  [/^model\.layers\.(\d+)\.self_attn\.o_proj\./, "blk.$1.attn_output."],
-  [/^model\.layers\.(\d+)\.mlp\.(gate|up|down)_proj\./, "blk.$1.ffn_$2."],
-];
-
-function renamed(name: string, rules: readonly (readonly [RegExp, string])[]): string | undefined {
-  const rule = rules.find(([pattern]) => pattern.test(name));
-  return rule && name.replace(rule[0], rule[1]);
+  const { metadata: projector } = newProjector({ type: "mlp", patchWidth: miniVision.width, outputWidth: miniDecoder.width });
+  const half = [0.5, 0.5, 0.5] as const;
+  await writeMmproj(file, { name: "Sightline mini", license: "apache-2.0", vision: miniVision, normalization: { mean: half, std: half }, projector, tensors });
 }
 
 /** ChatML without a default system message. */
@@ -73,7 +50,7 @@ async function writeDecoder(parameters: ParameterSet, runFolder: string, file: s
   const specials: readonly string[] = Object.values(chatSpecials);
   const id = (token: string): GgufValue => u32(vocab[token] as number);
   const tensors = parameters.slots.flatMap((slot) => {
-    const name = renamed(slot.name, decoderNames);
+    const name = ggufDecoderName(slot.name);
     return name === undefined ? [] : [stored(name, slot, parameters.get(slot.name))];
   });
   const { width, layers, heads, headWidth, mlpWidth, ropeTheta, rmsNormEps } = miniDecoder;

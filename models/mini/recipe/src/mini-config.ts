@@ -1,4 +1,4 @@
-import type { Qwen3Config } from "@sightline/contrastive";
+import type { DecoderConfig } from "@sightline/contrastive";
 import type { SiglipTextConfig, SiglipVisionConfig } from "@sightline/vision-tower";
 
 /** The shapes of mini's three parts. 64 patches of 16 px, wide enough that matrix products dominate a training step. */
@@ -26,7 +26,7 @@ export const miniText: Omit<SiglipTextConfig, "vocabularySize"> = {
 export const textSpecials = { pad: "<pad>", end: "</s>" } as const;
 
 /** The decoder's shape; its vocabulary is learnt from the recipe's own conversations. */
-export const miniDecoder: Omit<Qwen3Config, "vocabularySize"> = {
+export const miniDecoder: Omit<DecoderConfig, "vocabularySize"> = {
   width: 192,
   layers: 4,
   heads: 3,
@@ -34,6 +34,7 @@ export const miniDecoder: Omit<Qwen3Config, "vocabularySize"> = {
   mlpWidth: 512,
   ropeTheta: 10_000,
   rmsNormEps: 1e-6,
+  queryKeyNorm: true,
 };
 
 /** Special tokens of the decoder's tokenizer, as Qwen names them. */

@@ -2,8 +2,8 @@
 export interface ImageTextPair {
   /** Names the pair in messages and logs. */
   readonly id: string;
-  /** A path, a `file:` URL, or the bytes of an image file; nothing has opened it yet. */
-  readonly image: string | Uint8Array;
+  /** A path, a `file:` URL, or the bytes of an image file, at hand or to be asked for; nothing has opened it yet. */
+  readonly image: string | Uint8Array | (() => Promise<Uint8Array>);
   /** At least one; each is true of the image. */
   readonly captions: readonly string[];
 }

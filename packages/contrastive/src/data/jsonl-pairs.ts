@@ -17,10 +17,14 @@ export interface TableReaderOptions extends PairReaderOptions {
  */
 export function readJsonlPairs(file: string, options: TableReaderOptions): AsyncGenerator<ImageTextPair> {
   const full: RowPairOptions = { ...options, imageRoot: options.imageRoot ?? path.dirname(file) };
-  return rowPairs(jsonRows(file, options), full);
+  return rowPairs(jsonlRows(file, options), full);
 }
 
-async function* jsonRows(file: string, { onBad }: PairReaderOptions): AsyncGenerator<readonly [string, Row]> {
+/**
+ * The objects of such a file, each with its place, as `train.jsonl:17`.
+ * @throws TrainingError when the file cannot be read
+ */
+export async function* jsonlRows(file: string, { onBad }: PairReaderOptions): AsyncGenerator<readonly [string, Row]> {
   await using handle = await opened(file);
   let number = 0;
   for await (const line of handle.readLines({ encoding: "utf8" })) {

@@ -1,5 +1,5 @@
 import { seededHash, seededUniform } from "../seeded-hash.js";
-import { shuffledOrder } from "./pair-batches.js";
+import { shuffledOrder } from "./shuffled-batches.js";
 
 /** Settings of `shuffledShards`. */
 export interface ShardShuffleOptions {

@@ -13,33 +13,36 @@ const heldOut: readonly (readonly [metric: string, name: string])[] = [
   ["imageToText.r1", "image → text R@1"],
   ["textToImage.r1", "text → image R@1"],
   ["zeroShot.top1", "zero-shot top-1"],
+  ["exactMatch", "answers right to the letter"],
+  ["tokenAccuracy", "tokens right"],
 ];
 
 /**
- * A run as a figure of six panels, as an SVG file's text: loss, held-out figures, mean logits, temperature and bias,
- * learning rate, norm of the gradients. Axes are logarithmic where curves fall tenfold.
+ * A run as a figure of panels, as an SVG file's text: loss, held-out figures, learning rate, norm of the gradients, and of a
+ * run on pairs mean logits, temperature and bias. Axes are logarithmic where curves fall tenfold.
  * @param events of a run, in their order; the text depends on nothing else
+ * @param samples what the steps' samples are
  */
-export function trainingPicture(title: string, events: readonly TrainingEvent[]): string {
+export function trainingPicture(title: string, events: readonly TrainingEvent[], samples: "pairs" | "conversations" = "pairs"): string {
   const steps = events.filter((event) => event.type === "step-end");
   const evaluations = events.filter((event) => event.type === "eval-end");
   const best = events.findLast((event) => event.type === "checkpoint-saved" && event.best)?.step;
-  const panels = [lossPanel(steps), evaluationPanel(evaluations, steps.at(-1)?.step, best), logitPanel(steps), temperaturePanel(steps), ratePanel(steps), normPanel(steps)];
+  const panels = [lossPanel(steps), evaluationPanel(evaluations, steps.at(-1)?.step, best, samples), ...(samples === "pairs" ? [logitPanel(steps), temperaturePanel(steps)] : []), ratePanel(steps), normPanel(steps)];
   const [width, panelHeight, margin, gap, heading] = [1080, 320, 28, 36, 84];
   const panelWidth = (width - 2 * margin - gap) / 2;
   const body = panels.flatMap((panel, i) =>
     drawPanel(panel, { left: margin + (i % 2) * (panelWidth + gap), top: heading + Math.floor(i / 2) * (panelHeight + gap), width: panelWidth, height: panelHeight }),
   );
-  const texts = [svgText(margin, 36, title, { size: 20, fill: ink.title, bold: true }), svgText(margin, 58, summary(steps), { size: 13, fill: ink.text })];
-  return svgDocument(width, heading + 3 * (panelHeight + gap), title, [...texts, ...body]);
+  const texts = [svgText(margin, 36, title, { size: 20, fill: ink.title, bold: true }), svgText(margin, 58, summary(steps, samples), { size: 13, fill: ink.text })];
+  return svgDocument(width, heading + (panels.length / 2) * (panelHeight + gap), title, [...texts, ...body]);
 }
 
-function summary(steps: readonly StepEnd[]): string {
+function summary(steps: readonly StepEnd[], unit: string): string {
   const last = steps.at(-1);
   if (!last) return "no step was taken";
   const samples = steps.reduce((sum, step) => sum + step.samples, 0);
   const seconds = steps.reduce((sum, { stepMs }) => sum + stepMs, 0) / 1000;
-  return [`${numberText(last.step, 9)} of ${numberText(last.totalSteps, 9)} steps`, `${numberText(samples, 12)} pairs`, `${numberText(samples / seconds)} pairs/s`].join(" · ");
+  return [`${numberText(last.step, 9)} of ${numberText(last.totalSteps, 9)} steps`, `${numberText(samples, 12)} ${unit}`, `${numberText(samples / seconds)} ${unit}/s`].join(" · ");
 }
 
 function smoothCurve(points: readonly Point[]): readonly Point[] {
@@ -76,7 +79,7 @@ function noisyPanel(steps: readonly StepEnd[], title: string, yLabel: string, co
   };
 }
 
-function evaluationPanel(evaluations: readonly EvalEnd[], lastStep: number | undefined, best: number | undefined): Panel {
+function evaluationPanel(evaluations: readonly EvalEnd[], lastStep: number | undefined, best: number | undefined, unit: string): Panel {
   const known = new Set(evaluations.flatMap(({ metrics }) => Object.keys(metrics)));
   const usual = heldOut.filter(([metric]) => known.has(metric));
   const drawn = usual.length > 0 ? usual : [...known].slice(0, 4).map((metric) => [metric, metric] as const);
@@ -90,7 +93,7 @@ function evaluationPanel(evaluations: readonly EvalEnd[], lastStep: number | und
   const curves = lines.map(({ points, color }): Curve => ({ points, color, dots: points.length <= 40 }));
   const legend = lines.map(({ name, points, color }): LegendEntry => ({ name: `${name}  ${text(points.at(-1)?.[1] ?? Number.NaN)}`, color }));
   return {
-    ...common(lastStep === undefined ? evaluations : [...evaluations, { step: lastStep }], "Held-out pairs", shares ? "share of queries" : "figure"),
+    ...common(lastStep === undefined ? evaluations : [...evaluations, { step: lastStep }], `Held-out ${unit}`, shares ? (unit === "pairs" ? "share of queries" : "share") : "figure"),
     y: linearAxis(values, shares ? { include: [0], percent: true } : {}),
     curves,
     legend,

@@ -27,6 +27,16 @@ export function loraTargets(parts: readonly LoraPart[] = ["attention", "mlp", "p
   return (name) => parts.some((part) => patterns[part].test(name));
 }
 
+const decoderPatterns: Record<"attention" | "mlp", RegExp> = {
+  attention: /^model\.layers\.\d+\.self_attn\.[qkvo]_proj\.weight$/,
+  mlp: /^model\.layers\.\d+\.mlp\.(gate|up|down)_proj\.weight$/,
+};
+
+/** The matrices of some parts of a decoder's blocks, for `LoraOptions.targets`. */
+export function decoderLoraTargets(parts: readonly ("attention" | "mlp")[] = ["attention", "mlp"]): (name: string) => boolean {
+  return (name) => parts.some((part) => decoderPatterns[part].test(name));
+}
+
 /** Names of A and B for a weight: `….q_proj.weight` has `….q_proj.lora_A.weight` and `….q_proj.lora_B.weight`. */
 export function loraNames(weight: string): { readonly down: string; readonly up: string } {
   const module = weight.replace(/[._]weight$/, "");

@@ -1,6 +1,6 @@
 import { openSafetensors, writeSafetensors } from "@sightline/weights";
 import type { AdamWState } from "../adamw.js";
-import type { DataPosition } from "../data/pair-batches.js";
+import type { DataPosition } from "../data/shuffled-batches.js";
 import type { MovingAverageState } from "../moving-average.js";
 import type { ParameterSet } from "../parameter-set.js";
 import { buffersToWrite, readBuffers, trainingBuffers, type StoredBuffer } from "../stored-buffers.js";

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { AdamWState, Optimizer } from "../adamw.js";
 import { clipGradients } from "../clip-gradients.js";
-import type { DataPosition } from "../data/pair-batches.js";
+import type { DataPosition } from "../data/shuffled-batches.js";
 import type { MovingAverage, MovingAverageState } from "../moving-average.js";
 import type { ParameterSet } from "../parameter-set.js";
 import { TrainingError } from "../training-error.js";

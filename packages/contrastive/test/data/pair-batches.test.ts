@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { pairBatches, shuffledShards, TrainingError, type DataBatch, type ImageTextPair, type PairBatchOptions } from "../../src/index.js";
+import { pairBatches, shuffledShards, TrainingError, type DataBatch, type ImageTextPair, type ShuffleOptions } from "../../src/index.js";
 
 function pairsOf(count: number): ImageTextPair[] {
   return Array.from({ length: count }, (_, i) => ({ id: `${i}`, image: `${i}.jpg`, captions: Array.from({ length: 1 + (i % 4) }, (_unused, k) => `${i}, said ${k}`) }));
 }
 
-function take(count: number, pairs: readonly ImageTextPair[], options: PairBatchOptions): DataBatch[] {
+function take(count: number, pairs: readonly ImageTextPair[], options: ShuffleOptions): DataBatch[] {
   const batches: DataBatch[] = [];
   for (const batch of pairBatches(pairs, options)) {
     batches.push(batch);

@@ -58,3 +58,6 @@ export const tokenDataArray: { readonly data: number; readonly size: number; rea
 
 /** Bits of `llama_token_attr` whose tokens give no text: LLAMA_TOKEN_ATTR_UNKNOWN and LLAMA_TOKEN_ATTR_CONTROL. */
 export const silentTokenBits: number = (1 << 0) | (1 << 3);
+
+/** LLAMA_TOKEN_ATTR_LSTRIP and LLAMA_TOKEN_ATTR_RSTRIP: such a token takes the white space on that side with it. */
+export const stripBits: { readonly before: number; readonly after: number } = { before: 1 << 7, after: 1 << 8 };

@@ -59,7 +59,7 @@ function projector(source: WeightSource, { norm, matrix, epsilon, plusOne, kerne
       return rows * columns;
     },
     build(patchTokens, grid, parameter) {
-      expectWidth(source, patchTokens, width);
+      expectWidth(source.path, patchTokens, width);
       const weight = parameter(norm, [width]);
       const normed = rmsNorm(averagePool(patchTokens, grid, kernel(grid)), plusOne ? shift(weight, 1) : weight, epsilon);
       return matmul(normed, parameter(matrix, [width, outputWidth]));

@@ -26,7 +26,7 @@ function projector(source: WeightSource, name: string, factor: number): Projecto
       return rows * columns;
     },
     build(patchTokens, grid, parameter) {
-      expectWidth(source, patchTokens, width / (factor * factor));
+      expectWidth(source.path, patchTokens, width / (factor * factor));
       return linear(pixelShuffle(patchTokens, grid, factor), parameter(name, [outputWidth, width]));
     },
   };

@@ -49,7 +49,7 @@ function projector(source: WeightSource, { norm, first, second, factor, gelu, bi
       return rows * columns;
     },
     build(patchTokens, grid, parameter) {
-      expectWidth(source, patchTokens, width / (factor * factor));
+      expectWidth(source.path, patchTokens, width / (factor * factor));
       const shuffled = pixelShuffle(patchTokens, grid, factor);
       const x = normed ? layerNorm(shuffled, parameter(`${norm}.weight`, [width]), parameter(`${norm}.bias`, [width]), epsilon) : shuffled;
       const layer = (input: Tensor, name: string, outWidth: number, inWidth: number): Tensor =>

@@ -23,7 +23,7 @@ function projector(source: WeightSource, name: string): Projector {
     outputWidth,
     tokens: ({ rows, columns }) => rows * columns,
     build(patchTokens, _grid, parameter) {
-      expectWidth(source, patchTokens, width);
+      expectWidth(source.path, patchTokens, width);
       const rows = linear(patchTokens, parameter(`${name}.weight`, [outputWidth, width]), parameter(`${name}.bias`, [outputWidth]));
       return scale(rows, 1 / Math.sqrt(outputWidth));
     },

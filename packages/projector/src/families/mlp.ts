@@ -26,24 +26,40 @@ export const mlp: ProjectorFamily = {
   },
 };
 
-interface MlpProjector {
+interface MlpLayers {
   readonly layers: readonly [string, string];
   readonly gelu: "tanh" | "erf";
   readonly bias: boolean;
   readonly newline?: string;
 }
 
-function projector(source: WeightSource, { layers: [first, second], gelu, bias, newline }: MlpProjector): Projector {
+function projector(source: WeightSource, { newline, ...layers }: MlpLayers): Projector {
+  const [first, second] = layers.layers;
   const [hidden, width] = matrixShape(source, `${first}.weight`);
   const [outputWidth] = matrixShape(source, `${second}.weight`);
+  return { ...mlpProjector({ ...layers, path: source.path, width, hidden, outputWidth }), ...(newline !== undefined && source.tensors.has(newline) ? { newline } : {}) };
+}
+
+/** What the two layers are. */
+export interface MlpProjector extends Omit<MlpLayers, "newline"> {
+  /** The file that errors name. */
+  readonly path: string;
+  /** D */
+  readonly width: number;
+  readonly hidden: number;
+  /** W */
+  readonly outputWidth: number;
+}
+
+/** The two layers, wherever their parameters come from. */
+export function mlpProjector({ path, layers: [first, second], gelu, bias, width, hidden, outputWidth }: MlpProjector): Projector {
   const activation = gelu === "erf" ? geluErf : geluTanh;
   return {
     type: "mlp",
     outputWidth,
-    ...(newline !== undefined && source.tensors.has(newline) ? { newline } : {}),
     tokens: ({ rows, columns }) => rows * columns,
     build(patchTokens, _grid, parameter) {
-      expectWidth(source, patchTokens, width);
+      expectWidth(path, patchTokens, width);
       const layer = (x: Tensor, name: string, outWidth: number, inWidth: number): Tensor =>
         linear(x, parameter(`${name}.weight`, [outWidth, inWidth]), bias ? parameter(`${name}.bias`, [outWidth]) : undefined);
       return layer(activation(layer(patchTokens, first, hidden, width)), second, outputWidth, hidden);

@@ -71,7 +71,7 @@ function projector(source: WeightSource, { last, deep, factor, gelu }: Qwen3Proj
       return rows * columns;
     },
     build(patchTokens, grid, parameter) {
-      expectWidth(source, patchTokens, width * (1 + deep.length));
+      expectWidth(source.path, patchTokens, width * (1 + deep.length));
       const tokens = (level: number): Tensor => slice(patchTokens, 2, level * width, (level + 1) * width);
       const normed = normLayer(tokens(0), last.norm, width, parameter);
       const rows = [

@@ -55,7 +55,7 @@ function projector(source: WeightSource, prefix: string, inputLayer: InputLayer,
     outputWidth,
     tokens: () => queries,
     build(patchTokens, grid, parameter) {
-      expectWidth(source, patchTokens, width);
+      expectWidth(source.path, patchTokens, width);
       const norm = (x: Tensor, name: string): Tensor => layerNorm(x, parameter(`${prefix}${name}.weight`, [outputWidth]), parameter(`${prefix}${name}.bias`, [outputWidth]), epsilon);
       const part = (x: Tensor, name: "q" | "k" | "v"): Tensor => linear(x, ...inputLayer(parameter, name, outputWidth));
       const query = norm(parameter(`${prefix}query`, [queries, outputWidth]), "ln_q");

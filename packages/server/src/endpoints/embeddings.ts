@@ -5,19 +5,21 @@ import { postEndpoint, type Endpoint } from "../endpoint.js";
 import { RequestImages } from "../images/request-images.js";
 
 const imagePart = z.object({ type: z.literal("image_url"), image_url: z.union([z.string().min(1), z.object({ url: z.string().min(1) })]) });
-const textPart = z.object({ type: z.literal("text"), text: z.string().min(1) });
+/** Of the text tower, a few dozen tokens count; the rest would only take time. */
+const text = z.string().min(1).max(8192);
+const textPart = z.object({ type: z.literal("text"), text });
 
 const content = z.object({
   content: z
-    .union([z.string().min(1), z.array(z.discriminatedUnion("type", [imagePart, textPart], { error: 'expected a part of type "text" or "image_url"' })).length(1, "expected one part, a text or an image: each has an embedding of its own")])
+    .union([text, z.array(z.discriminatedUnion("type", [imagePart, textPart], { error: 'expected a part of type "text" or "image_url"' })).length(1, "expected one part, a text or an image: each has an embedding of its own")])
     .describe("One text or one image."),
 });
-const entry = z.union([z.string().min(1), content], { error: "expected a text, or an object with content; tokens are not taken" });
+const entry = z.union([text, content], { error: "expected a text, or an object with content; tokens are not taken" });
 
 const embeddingsRequest = z
   .object({
     model: z.string().nullish().describe("The first SigLIP model when left out."),
-    input: z.union([z.string().min(1), content, z.array(entry).min(1)]).describe("Texts and images, in any order."),
+    input: z.union([text, content, z.array(entry).min(1)]).describe("Texts and images, in any order."),
     encoding_format: z.enum(["float", "base64"]).nullish().describe("base64: little-endian float32."),
     dimensions: z.null({ error: "expected none: a SigLIP embedding has one width" }).optional(),
   })
@@ -28,7 +30,7 @@ const embeddingsResponse = z
     object: z.literal("list"),
     model: z.string(),
     data: z.array(z.object({ object: z.literal("embedding"), index: z.int(), embedding: z.union([z.array(z.number()), z.string()]).describe("Of unit length.") })),
-    usage: z.object({ prompt_tokens: z.int().describe("Patches of the images; the tokens of texts are not counted."), total_tokens: z.int() }),
+    usage: z.object({ prompt_tokens: z.int().describe("Tokens of the texts, as far as the tower reads them, and patches of the images."), total_tokens: z.int() }),
   })
   .meta({ id: "EmbeddingsResponse" });
 
@@ -58,15 +60,16 @@ export const embeddings: Endpoint = postEndpoint({
     using turn = await server.models.turn(served, scope.signal);
     const { signal } = scope;
     const rows = new Map<number, Float32Array>();
-    let patches = 0;
+    let tokens = 0;
     if (images.length > 0) {
       const { pooled, pooledWidth, grids } = await turn.model.encodeImages(images.map(({ image }) => image), { signal });
       const unit = unitRows(pooled, pooledWidth);
       images.forEach(({ index }, i) => rows.set(index, unit.slice(i * pooledWidth, (i + 1) * pooledWidth)));
-      patches = grids.reduce((sum, grid) => sum + grid.rows * grid.columns, 0);
+      tokens += grids.reduce((sum, grid) => sum + grid.rows * grid.columns, 0);
     }
     if (texts.length > 0) {
       const flat = await turn.model.encodeTexts(texts.map(({ text }) => text), { signal });
+      tokens += await turn.model.countTokens(texts.map(({ text }) => text));
       const width = flat.length / texts.length;
       const unit = unitRows(flat, width);
       texts.forEach(({ index }, i) => rows.set(index, unit.slice(i * width, (i + 1) * width)));
@@ -76,7 +79,7 @@ export const embeddings: Endpoint = postEndpoint({
       object: "list",
       model: served.name,
       data: inputs.map((_, index) => ({ object: "embedding", index, embedding: spelled(rows.get(index) as Float32Array) })),
-      usage: { prompt_tokens: patches, total_tokens: patches },
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
     } satisfies z.output<typeof embeddingsResponse>);
   },
 });

@@ -11,8 +11,9 @@ export const health: Endpoint = {
   response: healthResponse,
   open: true,
   async handle({ server }) {
-    const { state } = server.startup;
-    const status = state === "ready" ? "ok" : state === "loading" ? "loading" : "error";
+    // One that could not be loaded at first may have been since.
+    const loaded = server.startup.state === "ready" || server.models.all()[0]?.model.status === "loaded";
+    const status = loaded ? "ok" : server.startup.state === "loading" ? "loading" : "error";
     return Response.json({ status } satisfies z.output<typeof healthResponse>, { status: status === "ok" ? 200 : 503 });
   },
 };

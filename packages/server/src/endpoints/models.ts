@@ -55,6 +55,7 @@ export const pullModel: Endpoint = postEndpoint({
   request: z.object({ model: z.string().min(1).max(500) }).meta({ id: "PullRequest" }),
   streams: true,
   async handle({ server, scope, body }) {
+    scope.takeTime();
     const progress = new Progress();
     const pulled = server.pulls.pull(body.model, { signal: scope.signal, onProgress: (event) => progress.push(event) });
     pulled.then(

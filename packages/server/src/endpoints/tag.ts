@@ -4,13 +4,13 @@ import { postEndpoint, type Endpoint } from "../endpoint.js";
 import { RequestImages } from "../images/request-images.js";
 import { imageField, imageText } from "./image-field.js";
 
-const template = z.string().max(1024).refine((text) => text.includes("{label}"), "expected {label} in it, where the label goes");
+const template = z.string().max(256).refine((text) => text.includes("{label}"), "expected {label} in it, where the label goes");
 
 const tagRequest = z
   .object({
     model: z.string().nullish().describe("The first SigLIP model when left out."),
     image: imageField,
-    labels: z.array(z.string().max(1024)).min(1),
+    labels: z.array(z.string().max(256)).min(1),
     template: template.nullish().describe('How a label is put to the text tower; "a photo of {label}" when left out.'),
     templates: z.array(template).min(1).max(100).nullish().describe("Several: the mean of a label's embeddings counts."),
     threshold: z.number().min(0).max(1).nullish().describe("Probability from which a label counts; 0.5 when left out."),
@@ -33,7 +33,8 @@ export const tag: Endpoint = postEndpoint({
   response: tagResponse,
   async handle({ server, scope, body }) {
     const { limits } = server.settings;
-    if (body.labels.length > limits.labels) throw new ApiError(400, `labels: expected at most ${limits.labels}, got ${body.labels.length}`, { param: "labels", code: "too_many_labels" });
+    const texts = body.labels.length * (body.templates?.length ?? 1);
+    if (texts > limits.labels) throw new ApiError(400, `labels: expected at most ${limits.labels}, times the templates, got ${texts}`, { param: "labels", code: "too_many_labels" });
     const served = server.models.find("siglip", body.model);
     scope.facts["model"] = served.name;
     const images = new RequestImages(server.images, limits, scope.signal);

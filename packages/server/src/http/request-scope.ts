@@ -28,6 +28,8 @@ export class RequestScope {
   readonly ended: Promise<void>;
   readonly facts: RequestFacts = {};
   readonly incoming: IncomingMessage;
+  /** Takes the limit of time away, for what may take hours. */
+  readonly takeTime: () => void;
 
   /** @param closing aborts when answers under way must end */
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, { seconds, closing }: { readonly seconds: number; readonly closing: AbortSignal }) {
@@ -37,6 +39,7 @@ export class RequestScope {
     const controller = new AbortController();
     this.signal = controller.signal;
     const late = setTimeout(() => controller.abort(new CutShortError(504, `expected the answer to begin within ${seconds} seconds`, { code: "time_limit" })), seconds * 1000);
+    this.takeTime = () => clearTimeout(late);
     const close = (): void => controller.abort(new CutShortError(503, "the server is closing", { code: "closing" }));
     if (closing.aborted) close();
     closing.addEventListener("abort", close, { once: true });

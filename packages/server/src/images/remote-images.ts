@@ -92,7 +92,7 @@ export class RemoteImages implements AsyncDisposable {
 
   #checked(text: string, base?: URL): URL {
     // What one parser takes for a path and another for a host never gets as far as either.
-    if (/[\\\s\u0000-\u001f\u007f]/.test(text)) throw refused("the URL has spaces, backslashes or control characters");
+    if (/[\\\s\p{Cc}]/u.test(text)) throw refused("the URL has spaces, backslashes or control characters");
     let url: URL;
     try {
       url = new URL(text, base);

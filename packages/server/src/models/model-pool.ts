@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { describeModel, findModelFiles, loadSiglip, loadVisionChat, siglipDirectory } from "sightline";
+import { describeModel, findModelFiles, loadSiglip, loadVisionChat, siglipDirectory, type LoadOptions, type Siglip, type VisionChat } from "sightline";
 import type { Logger } from "pino";
 import { ApiError } from "../api-error.js";
 import { loggedError } from "../log.js";
 import type { ChatToServe, ServerSettings, SiglipToServe } from "../server-options.js";
-import { LoadableModel, type Lease } from "./loadable-model.js";
+import { LoadableModel } from "./loadable-model.js";
 import type { ServedChat, ServedModel, ServedSiglip } from "./served-model.js";
 import { WorkQueue } from "./work-queue.js";
 
@@ -29,7 +29,7 @@ export interface PoolMachine {
 /** A model in use by one request, in its turn. */
 export interface Turn<S extends ServedModel> extends Disposable {
   readonly served: S;
-  readonly model: S extends ServedChat ? Lease<import("sightline").VisionChat>["model"] : Lease<import("sightline").Siglip>["model"];
+  readonly model: S extends ServedChat ? VisionChat : Siglip;
 }
 
 /** The models that are served: loaded on demand, unloaded when idle for long or when memory is short. */
@@ -72,7 +72,7 @@ export class ModelPool {
     await (await loadSiglip(directory, options))[Symbol.asyncDispose]();
     return this.add({
       kind: "siglip", name, bytes, created: now(), queue: new WorkQueue({ concurrent: siglipCalls, waiting: this.#settings.limits.waiting }),
-      model: new LoadableModel(async () => this.#loaded(name, bytes, () => loadSiglip(directory, options))),
+      model: new LoadableModel(async () => this.#loaded(name, bytes, () => openedSiglip(directory, options))),
     });
   }
 
@@ -170,6 +170,18 @@ export class ModelPool {
       this.#log.info({ model: served.name, why }, "model unloaded");
     }
     return any;
+  }
+}
+
+/** With its vision tower open, so that the first request does not wait for it. */
+async function openedSiglip(directory: string, options: LoadOptions): Promise<Siglip> {
+  const siglip = await loadSiglip(directory, options);
+  try {
+    await siglip.precision();
+    return siglip;
+  } catch (error) {
+    await siglip[Symbol.asyncDispose]();
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Decoder, Segment } from "@sightline/decoder";
+import type { Decoder, DecoderInfo, Segment, TextToTokenize } from "@sightline/decoder";
 import { joinRows } from "../join-rows.js";
 import { SightlineError } from "../sightline-error.js";
 import type { ImageModel, PicturePart } from "../image-model.js";
@@ -18,17 +18,33 @@ export interface DraftPrompt {
   readonly segments: (rows: readonly (readonly PicturePart[])[]) => Promise<Segment[]>;
 }
 
-/** Tokenised text, or rows of a picture. */
-type DraftPart = { readonly type: "tokens"; readonly tokens: Int32Array } | { readonly type: "rows"; readonly picture: number; readonly part: number };
+/** Tokenised text, or rows of a picture: those of `part` of its plan's layout. */
+export type DraftPart = { readonly type: "tokens"; readonly tokens: Int32Array } | { readonly type: "rows"; readonly picture: number; readonly part: number };
+
+/** The decoder's side of a prompt: its template and its tokenizer. */
+export interface PromptDecoder extends Pick<Decoder, "tokenize" | "tokenizeTexts"> {
+  readonly info: Pick<DecoderInfo, "chatTemplate" | "bosToken" | "eosToken" | "addBos">;
+}
+
+/** The pieces of a conversation, by the decoder's template. */
+export function layOutChat(messages: readonly ChatMessage[], { info }: PromptDecoder, { family, afterImage }: ImageModel): PromptPiece[] {
+  const images = { ...(family.marker === undefined ? {} : { marker: family.marker }), after: afterImage };
+  return layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" }, images);
+}
+
+/**
+ * A conversation as the decoder reads it, with what it is to answer next.
+ * @param plan says how each picture of the prompt is shown, in their order
+ */
+export function draftParts<Planned extends Pick<PlannedPicture, "plan">>(messages: readonly ChatMessage[], decoder: PromptDecoder, model: ImageModel, plan: (images: readonly ImagePart[]) => readonly Planned[]): { readonly parts: readonly DraftPart[]; readonly planned: readonly Planned[] } {
+  const pieces = layOutChat(messages, decoder, model);
+  const planned = plan(pieces.flatMap((piece) => (piece.type === "image" ? [piece.part] : [])));
+  return { parts: tokenised(withLayouts(pieces, planned), decoder), planned };
+}
 
 /** Lays out a conversation with the decoder's template and the plans of its pictures. */
 export function draftChat(messages: readonly ChatMessage[], pictures: ReadonlyMap<ImagePart, Picture>, { decoder, model, planner }: PromptModel): DraftPrompt {
-  const { info } = decoder;
-  const { family, afterImage } = model;
-  const images = { ...(family.marker === undefined ? {} : { marker: family.marker }), after: afterImage };
-  const pieces = layOutPrompt(info.chatTemplate ?? chatMlTemplate, messages, { bos: info.bosToken?.text ?? "", eos: info.eosToken?.text ?? "" }, images);
-  const planned = planner.plan(pieces.flatMap((piece) => (piece.type === "image" ? [piece.part] : [])), pictures);
-  const parts = tokenised(withLayouts(pieces, planned), decoder);
+  const { parts, planned } = draftParts(messages, decoder, model, (images) => planner.plan(images, pictures));
   const imageTokens = planned.reduce((sum, { plan }) => sum + model.tokens(plan), 0);
   const textTokens = parts.reduce((sum, part) => sum + (part.type === "tokens" ? part.tokens.length : 0), 0);
   return {
@@ -47,40 +63,47 @@ export function draftChat(messages: readonly ChatMessage[], pictures: ReadonlyMa
 
 /** What a prompt is made for. */
 export interface PromptModel {
-  readonly decoder: Pick<Decoder, "info" | "tokenize">;
+  readonly decoder: PromptDecoder;
   readonly model: ImageModel;
   readonly planner: Pick<ChatPictures, "plan">;
 }
 
 type LaidOut = Exclude<PromptPiece, { type: "image" }> | Extract<DraftPart, { type: "rows" }>;
 
-/** Puts each picture's layout in its place. Scaffolding that meets is one text, as it is to a tokenizer that sees all of it. */
-function withLayouts(pieces: readonly PromptPiece[], planned: readonly PlannedPicture[]): LaidOut[] {
+/** Puts each picture's layout in its place. */
+function withLayouts(pieces: readonly PromptPiece[], planned: readonly Pick<PlannedPicture, "plan">[]): LaidOut[] {
   let picture = 0;
-  const laidOut = pieces.flatMap((piece): LaidOut[] => {
+  return pieces.flatMap((piece): LaidOut[] => {
     if (piece.type !== "image") return [piece];
     const index = picture++;
-    return (planned[index] as PlannedPicture).plan.layout.map((part, at): LaidOut => (part.type === "text" ? { type: "scaffold", text: part.text } : { type: "rows", picture: index, part: at }));
+    return (planned[index] as Pick<PlannedPicture, "plan">).plan.layout.map((part, at): LaidOut => (part.type === "text" ? { type: "scaffold", text: part.text } : { type: "rows", picture: index, part: at }));
   });
-  const joined: LaidOut[] = [];
-  for (const piece of laidOut) {
-    const before = joined.at(-1);
-    if (piece.type === "scaffold" && before?.type === "scaffold") joined[joined.length - 1] = { type: "scaffold", text: before.text + piece.text };
-    else joined.push(piece);
-  }
-  return joined;
 }
 
-/** Scaffolding is tokenised with special tokens, texts of messages without: what looks like one in them stays text. */
+/**
+ * What stands between pictures is tokenised together, as it is to a tokenizer that sees all of it; special tokens are read
+ * in scaffolding only: what looks like one in texts of messages stays text.
+ */
 function tokenised(pieces: readonly LaidOut[], decoder: PromptModel["decoder"]): DraftPart[] {
-  const { info } = decoder;
-  const startsWithBos = (text: string): boolean => info.bosToken !== undefined && info.bosToken.text !== "" && text.startsWith(info.bosToken.text);
-  const parts = pieces.map((piece, i): DraftPart => {
-    if (piece.type === "rows") return piece;
-    const specials = piece.type === "scaffold";
-    return { type: "tokens", tokens: decoder.tokenize(piece.text, { specials, addBos: i === 0 && info.addBos && !(specials && startsWithBos(piece.text)) }) };
-  });
-  if (pieces[0]?.type === "rows" && info.addBos) parts.unshift({ type: "tokens", tokens: decoder.tokenize("", { specials: true, addBos: true }) });
+  const { addBos, bosToken } = decoder.info;
+  const first = pieces[0];
+  const hasBos = first?.type === "scaffold" && bosToken !== undefined && bosToken.text !== "" && first.text.startsWith(bosToken.text);
+  const parts: DraftPart[] = [];
+  let texts: TextToTokenize[] = [];
+  const flush = (): void => {
+    const tokens = decoder.tokenizeTexts(texts, { addBos: parts.length === 0 && addBos && !hasBos });
+    if (tokens.length > 0) parts.push({ type: "tokens", tokens });
+    texts = [];
+  };
+  for (const piece of pieces) {
+    if (piece.type !== "rows") {
+      texts.push({ text: piece.text, specials: piece.type === "scaffold" });
+      continue;
+    }
+    flush();
+    parts.push(piece);
+  }
+  flush();
   return parts;
 }
 

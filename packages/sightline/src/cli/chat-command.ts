@@ -11,10 +11,12 @@ import { chatLoop } from "./chat-loop.js";
 import { exitCodes, UsageError } from "./failure.js";
 import { abortOnInterrupt } from "./interrupt.js";
 import { numberBetween, wholeNumber } from "./option-values.js";
+import { pullIfNamed } from "./pull-progress.js";
 
 interface ChatOptions {
   readonly prompt?: string;
   readonly model: string;
+  readonly pull?: boolean;
   readonly mmproj?: string;
   readonly decoder?: string;
   readonly maxTokens: number;
@@ -50,7 +52,8 @@ export function chatCommand(): Command {
     .description("Talk about images.")
     .argument("[images...]", "image files: JPEG, PNG, WebP, GIF, TIFF, AVIF")
     .option("-p, --prompt <text>", "ask this and leave; without it a conversation starts")
-    .option("--model <name|folder>", '"mini", or a folder with a decoder\'s .gguf and mmproj*.gguf or a Hugging Face checkpoint', "mini")
+    .option("--model <name|folder>", '"mini", a model that was pulled (`sightline list`), or a folder with a decoder\'s .gguf and mmproj*.gguf or a Hugging Face checkpoint', "mini")
+    .option("--pull", "download the model first where it is not here")
     .option("--mmproj <path>", "the mmproj .gguf or checkpoint folder, instead of --model; needs --decoder")
     .option("--decoder <path>", "the decoder's .gguf, instead of --model; needs --mmproj")
     .option("--system <text>", "a system message")
@@ -92,6 +95,7 @@ async function runChat(images: readonly string[], options: ChatOptions): Promise
   const answering = await answerOptions(options);
   const signal = abortOnInterrupt();
   try {
+    if (options.pull && typeof model === "string") await pullIfNamed(model, signal);
     await using chat = await loadVisionChat(model, { ...loadOptions(options), signal });
     const ask = (messages: readonly ChatMessage[]): ChatRequest => ({ messages, ...answering, signal });
     const before = options.load === undefined ? systemMessage(options.system) : (await chat.loadConversation(options.load)).messages;

@@ -4,6 +4,7 @@ import type { Siglip } from "@sightline/vision-tower";
 import { Command, Option } from "commander";
 import { embedToFile, partialFolder, type EmbedSummary, type EmbedToFileOptions } from "../embed/embed-to-file.js";
 import { imageFiles, textFiles } from "../embed/input-files.js";
+import { siglipFingerprint } from "../models/siglip-fingerprint.js";
 import { exitCodes, UsageError } from "./failure.js";
 import { abortOnInterrupt } from "./interrupt.js";
 import { wholeNumber } from "./option-values.js";
@@ -72,6 +73,7 @@ async function embed(
   onProgress: (state: { readonly share: number; readonly done: number; readonly skipped: number; readonly perSecond: number }) => void,
 ): Promise<EmbedSummary> {
   const { out, model, text, batch, raw, resume, overwrite, strict } = command;
+  const fingerprint = await siglipFingerprint(model);
   const options = (share: () => number): EmbedToFileOptions => ({
     out,
     batch,
@@ -81,7 +83,7 @@ async function embed(
     signal,
     normalize: raw !== true,
     settings: { inputs: inputsSetting(inputs), ...embeddingSettings(command) },
-    metadata: { model },
+    metadata: { model, fingerprint },
     onProgress: ({ embedded, skipped, imagesPerSecond }) => onProgress({ share: share(), done: embedded, skipped, perSecond: imagesPerSecond }),
   });
   if (text === true) {

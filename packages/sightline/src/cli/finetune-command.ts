@@ -2,12 +2,11 @@ import path from "node:path";
 import { openMpi, type Collectives } from "@sightline/contrastive";
 import { Command, Option } from "commander";
 import { finetune } from "../finetune/finetune.js";
-import { readFinetuneConfig } from "../finetune/finetune-config.js";
+import { readFinetuneConfig, type RunConfig } from "../finetune/finetune-config.js";
 import type { FinetuneEvent } from "../finetune/finetune-event.js";
-import type { FinetuneConfig } from "../finetune/finetune-settings.js";
 import { configOfRun } from "../finetune/run-folder.js";
 import { exitCodes, UsageError } from "./failure.js";
-import { FinetuneProgress } from "./finetune-progress.js";
+import { figureTexts, FinetuneProgress } from "./finetune-progress.js";
 import { abortOnInterrupt } from "./interrupt.js";
 
 interface FinetuneCommandOptions {
@@ -18,10 +17,10 @@ interface FinetuneCommandOptions {
   readonly distributed?: "mpi";
 }
 
-/** `sightline finetune`: trains a SigLIP checkpoint on image–text pairs. */
+/** `sightline finetune`: trains a SigLIP checkpoint on image–text pairs, or a projector on conversations. */
 export function finetuneCommand(): Command {
   return new Command("finetune")
-    .description("Fine-tune a SigLIP tower on image–text pairs with the sigmoid loss (docs/finetuning.md).")
+    .description("Fine-tune a SigLIP tower on image–text pairs with the sigmoid loss, or align a projector with a decoder on conversations (docs/finetuning.md).")
     .option("--config <file>", "what to train, on what, for how long: a JSON file")
     .option("--resume <folder>", "go on with the run in this folder, from its last checkpoint")
     .option("--overwrite", "replace a run that lies in the configuration's folder")
@@ -66,7 +65,7 @@ async function runFinetune({ config: file, resume, overwrite = false, json = fal
   }
 }
 
-async function configOf(file: string | undefined, resume: string | undefined): Promise<FinetuneConfig> {
+async function configOf(file: string | undefined, resume: string | undefined): Promise<RunConfig> {
   if (file !== undefined) {
     const config = await readFinetuneConfig(file);
     if (resume !== undefined && path.resolve(resume) !== config.out) throw new UsageError(`finetune: --resume ${resume} is not the folder of ${file}, ${config.out}; give one of the two`);
@@ -80,6 +79,7 @@ async function configOf(file: string | undefined, resume: string | undefined): P
 class RunSummary {
   step = 0;
   readonly #out: string;
+  #unit: "pairs" | "conversations" = "pairs";
   #loss: number | undefined;
   #samples = 0;
   #leftOut = 0;
@@ -87,7 +87,7 @@ class RunSummary {
   readonly #results: { readonly format: string; readonly path: string }[] = [];
   readonly #started = Date.now();
 
-  constructor({ out }: FinetuneConfig) {
+  constructor({ out }: RunConfig) {
     this.#out = out;
   }
 
@@ -96,18 +96,19 @@ class RunSummary {
       this.step = event.step;
       this.#loss = event.loss;
       this.#samples += event.samples;
-    } else if (event.type === "pairs-left-out") this.#leftOut += event.bad.length;
+    } else if (event.type === "data-read") this.#unit = event.unit;
+    else if (event.type === "pairs-left-out") this.#leftOut += event.bad.length;
     else if (event.type === "eval-end") this.#metrics = event.metrics;
     else if (event.type === "exported") this.#results.push({ format: event.format, path: event.path });
   }
 
   result(): object {
     const seconds = (Date.now() - this.#started) / 1000;
-    return { out: this.#out, steps: this.step, loss: this.#loss, pairs: this.#samples, pairsLeftOut: this.#leftOut, seconds, peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024), metrics: this.#metrics, picture: path.join(this.#out, "training.svg"), results: this.#results };
+    return { out: this.#out, steps: this.step, loss: this.#loss, ...(this.#unit === "pairs" ? { pairs: this.#samples, pairsLeftOut: this.#leftOut } : { conversations: this.#samples }), seconds, peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024), metrics: this.#metrics, picture: path.join(this.#out, "training.svg"), results: this.#results };
   }
 
   text(): string {
-    const figures = Object.entries(this.#metrics).flatMap(([name, value]) => (/\.r1$|top1/.test(name) ? [`${name} ${(100 * value).toFixed(1)} %`] : []));
+    const figures = figureTexts(this.#metrics);
     const notes = [`${this.step} steps`, ...(this.#loss === undefined ? [] : [`loss ${this.#loss.toFixed(4)}`]), ...figures, ...(this.#leftOut > 0 ? [`${this.#leftOut} pairs left out`] : [])];
     return [`${this.#out}: ${notes.join(", ")}`, `  picture: ${path.join(this.#out, "training.svg")}`, ...this.#results.map(({ format, path: where }) => `  ${format}: ${where}`), ""].join("\n");
   }

@@ -15,14 +15,16 @@ export class FinetuneProgress {
   #perSecond = Number.NaN;
   #msPerStep = Number.NaN;
   #held = "";
+  #unit = "pairs";
 
   take(event: FinetuneEvent): void {
     switch (event.type) {
       case "data-read": {
-        const { trainPairs, validationPairs, leftOut, cutCaptions, trainedParameters, parameters } = event;
-        this.#say(`${trainPairs} pairs${validationPairs > 0 ? `, ${validationPairs} held out` : ""}; ${millions(trainedParameters)} of ${millions(parameters)} parameters trained`);
+        const { unit, trainPairs, validationPairs, leftOut, cutCaptions, trainedParameters, parameters } = event;
+        this.#unit = unit;
+        this.#say(`${trainPairs} ${unit}${validationPairs > 0 ? `, ${validationPairs} held out` : ""}; ${millions(trainedParameters)} of ${millions(parameters)} parameters trained`);
         for (const reason of leftOut) this.#say(`left out: ${reason}`);
-        if (cutCaptions > 0) this.#say(`${cutCaptions} captions are longer than the text tower reads, and are cut`);
+        if (cutCaptions > 0) this.#say(unit === "pairs" ? `${cutCaptions} captions are longer than the text tower reads, and are cut` : `${cutCaptions} conversations are longer than data.maxTokens, and are cut`);
         return;
       }
       case "features-computed":
@@ -36,7 +38,7 @@ export class FinetuneProgress {
         this.#step(event);
         return;
       case "eval-end":
-        this.#held = Object.entries(event.metrics).flatMap(([name, value]) => (/\.r1$|top1/.test(name) ? [`${name} ${(100 * value).toFixed(1)} %`] : [])).join(", ");
+        this.#held = figureTexts(event.metrics).join(", ");
         this.#say(`step ${event.step}: ${this.#held}`);
         return;
       default:
@@ -52,16 +54,16 @@ export class FinetuneProgress {
     this.#loss = smoothed(this.#loss, loss);
     this.#msPerStep = smoothed(this.#msPerStep, stepMs);
     this.#perSecond = smoothed(this.#perSecond, (samples / stepMs) * 1000);
-    const texts = { loss: this.#loss.toFixed(4), rate: this.#perSecond.toFixed(this.#perSecond < 10 ? 2 : 0), left: duration(((totalSteps - step) * this.#msPerStep) / 1000) };
+    const texts = { loss: this.#loss.toFixed(4), rate: this.#perSecond.toFixed(this.#perSecond < 10 ? 2 : 0), unit: this.#unit, left: duration(((totalSteps - step) * this.#msPerStep) / 1000) };
     if (process.stderr.isTTY) {
       if (!this.#bar) {
-        this.#bar = new SingleBar({ stream: process.stderr, format: "[{bar}] {value}/{total} | loss {loss} | {rate} pairs/s | {left} left", hideCursor: true, etaBuffer: 1, gracefulExit: false });
+        this.#bar = new SingleBar({ stream: process.stderr, format: "[{bar}] {value}/{total} | loss {loss} | {rate} {unit}/s | {left} left", hideCursor: true, etaBuffer: 1, gracefulExit: false });
         this.#bar.start(totalSteps, step, texts);
       }
       this.#bar.update(step, texts);
     } else if (Date.now() - this.#lastLine >= msBetweenLines) {
       this.#lastLine = Date.now();
-      process.stderr.write(`step ${step} of ${totalSteps}: loss ${texts.loss}, ${texts.rate} pairs/s, ${texts.left} left\n`);
+      process.stderr.write(`step ${step} of ${totalSteps}: loss ${texts.loss}, ${texts.rate} ${texts.unit}/s, ${texts.left} left\n`);
     }
   }
 
@@ -76,6 +78,14 @@ export class FinetuneProgress {
     this.stop();
     process.stderr.write(`${line}\n`);
   }
+}
+
+/** The figures of an evaluation that are worth a line. */
+export function figureTexts(metrics: Readonly<Record<string, number>>): readonly string[] {
+  return Object.entries(metrics).flatMap(([name, value]) => {
+    if (/\.r1$|top1|exactMatch|tokenAccuracy/.test(name)) return [`${name} ${(100 * value).toFixed(1)} %`];
+    return /^(loss|perplexity)$/.test(name) ? [`${name} ${value.toFixed(3)}`] : [];
+  });
 }
 
 function smoothed(before: number, now: number): number {

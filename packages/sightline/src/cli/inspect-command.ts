@@ -6,7 +6,7 @@ import { modelReport } from "./model-report.js";
 export function inspectCommand(): Command {
   return new Command("inspect")
     .description("Say what a model is: its tower, projector and decoder, and the memory that it needs.")
-    .argument("<model>", '"mini", a folder with mmproj*.gguf and a decoder\'s .gguf, one .gguf, or a Hugging Face checkpoint\'s folder')
+    .argument("<model>", '"mini", a model that was pulled, a folder with mmproj*.gguf and a decoder\'s .gguf, one .gguf, or a Hugging Face checkpoint\'s folder')
     .option("--json", "print one JSON object")
     .action(runInspect);
 }

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from "commander";
 import { doctorCommand } from "./doctor-command.js";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
+import { listCommand } from "./list-command.js";
 import { optionalCommandsFor } from "./optional-commands.js";
 import { packageVersion } from "./package-version.js";
+import { pullCommand } from "./pull-command.js";
 
 const program = new Command("sightline")
   .description("Talk about images: a SigLIP vision tower on any decoder.")
@@ -10,15 +12,15 @@ const program = new Command("sightline")
   .option("--verbose", "show where an error came from")
   .showHelpAfterError("(run with --help for the options)");
 
-// The doctor comes even where the libraries of the others do not load.
-if (process.argv[2] !== "doctor") for (const command of (await import("./commands.js")).modelCommands()) program.addCommand(command);
+// The doctor comes even where the libraries of the others do not load; to fetch and list models needs none of them.
+if (!["doctor", "pull", "list"].includes(process.argv[2] ?? "")) for (const command of (await import("./commands.js")).modelCommands()) program.addCommand(command);
 try {
   for (const command of await optionalCommandsFor(process.argv[2])) program.addCommand(command);
 } catch (error) {
   reportFailure(error, process.argv.includes("--verbose"));
   process.exit(exitCodes.failure);
 }
-program.addCommand(doctorCommand());
+for (const command of [pullCommand(), listCommand(), doctorCommand()]) program.addCommand(command);
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 

@@ -1,11 +1,13 @@
-import { loadSiglip, type LoadOptions, type Precision, type Siglip } from "@sightline/vision-tower";
+import type { LoadOptions, Precision, Siglip } from "@sightline/vision-tower";
 import { Option, type Command } from "commander";
-import { siglipDirectory } from "../models/siglip-directory.js";
+import { loadSiglip } from "../models/load-siglip.js";
 import { wholeNumber } from "./option-values.js";
+import { pullIfNamed } from "./pull-progress.js";
 
 /** Options of every command that runs a SigLIP tower. */
 export interface TowerOptions {
   readonly model: string;
+  readonly pull?: boolean;
   readonly device: NonNullable<LoadOptions["device"]>;
   readonly precision: Precision;
   readonly threads?: number;
@@ -13,9 +15,11 @@ export interface TowerOptions {
   readonly maxPatches?: number;
 }
 
-export function withTowerOptions(command: Command): Command {
+/** @param usualModel what the help says of a command that has another model than mini when none is named */
+export function withTowerOptions(command: Command, usualModel: string = "mini"): Command {
   return command
-    .option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a hub name in the Hugging Face cache', "mini")
+    .addOption(new Option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a model that was pulled into the Hugging Face cache, by its name or hub name').default("mini", usualModel))
+    .option("--pull", "download the model first where it is not here")
     .addOption(new Option("--device <name>", "where the tower runs; `sightline doctor` says what this machine has").choices(["cpu", "webgpu", "cuda", "tensorrt", "auto"]).default("cpu"))
     .addOption(new Option("--precision <name>", "of the vision tower; auto: the fastest that agrees with float32").choices(["float32", "float16", "int8", "auto"]).default("float32"))
     .option("--threads <n>", "threads of one operation (all cores)", wholeNumber(1))
@@ -23,9 +27,10 @@ export function withTowerOptions(command: Command): Command {
     .option("--max-patches <n>", "the most patches that a NaFlex checkpoint gives an image", wholeNumber(1));
 }
 
-export function openSiglip({ model, ...options }: TowerOptions, more: Pick<LoadOptions, "towers" | "signal">): Promise<Siglip> {
+export async function openSiglip({ model, pull, ...options }: TowerOptions, more: Pick<LoadOptions, "towers"> & { readonly signal: AbortSignal }): Promise<Siglip> {
+  if (pull) await pullIfNamed(model, more.signal);
   const { device, precision, threads, imageSize, maxPatches } = options;
-  return loadSiglip(siglipDirectory(model), {
+  return loadSiglip(model, {
     device,
     precision,
     ...(threads === undefined ? {} : { threads }),

@@ -6,7 +6,7 @@ import { writeDurably, writeFully } from "./durable-file.js";
 import type { EmbeddedBatch, Named } from "./embed-batches.js";
 import { embedImageBatches, embedTextBatches, usualBatch, type EmbedOptions, type ImageInput, type ImageTower, type TextInput, type TextTower } from "./embed-inputs.js";
 import { EmbedJournal } from "./embed-journal.js";
-import { writeNpy } from "./npy-file.js";
+import { aboutFile, keysFile, writeNpy } from "./npy-file.js";
 import { writeParquet } from "./parquet-file.js";
 import { probeImage, probeText } from "./probe.js";
 
@@ -30,7 +30,10 @@ export interface EmbedToFileOptions extends EmbedOptions {
   readonly overwrite?: boolean | undefined;
   /** What else a resumed run must have in common with the one that it resumes, beside the model and these options. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
-  /** What a parquet file says about itself, such as the model's name; as JSON under "sightline" in its metadata. */
+  /**
+   * What a file says about itself, such as the model's name: as JSON, under "sightline" in the metadata of a parquet file, in
+   * F.npy.about.json beside a NumPy file.
+   */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** Called after each batch. */
   readonly onProgress?: ((progress: EmbedProgress) => void) | undefined;
@@ -65,7 +68,8 @@ export function partialFolder(out: string): string {
 
 /**
  * Embeds any number of images or texts into a parquet file (columns `key`, `path`, `text` with texts, `embedding` as a
- * list of float32) or a NumPy file (float32[N, D]; `out`.keys.jsonl names its rows). Embeddings have length 1 unless
+ * list of float32) or a NumPy file (float32[N, D]; `out`.keys.jsonl names its rows,
+ * `out`.about.json says what made them). Embeddings have length 1 unless
  * `normalize` is false. Memory does not grow with the embeddings, only with the paths.
  *
  * Rows are synced to `out`.partial batch by batch: a kill loses the batch in the tower, and `resume` goes on after what
@@ -163,7 +167,8 @@ async function finish(journal: EmbedJournal, out: string, format: "parquet" | "n
   if (errorsFile === undefined) await rm(`${out}.errors.jsonl`, { force: true });
   else await writeDurably(errorsFile, staging, (to) => writeLines(to, journal, "failures"));
   if (format === "npy") {
-    await writeDurably(`${out}.keys.jsonl`, staging, (to) => writeLines(to, journal, "rows"));
+    await writeDurably(keysFile(out), staging, (to) => writeLines(to, journal, "rows"));
+    await writeDurably(aboutFile(out), staging, (to) => to.writeFile(`${JSON.stringify(metadata)}\n`));
     await writeDurably(out, staging, (to) => writeNpy(to, rows, width, journal.batches()));
   } else await writeDurably(out, staging, (to) => writeParquet(to, { width, texts, metadata }, journal.batches()));
   await journal.remove();

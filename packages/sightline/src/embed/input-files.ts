@@ -16,7 +16,7 @@ export interface InputFiles<T> extends AsyncIterable<T> {
 }
 
 /** As `decodeImage`'s own limit. */
-const maxMemberBytes = 64 * 2 ** 20;
+export const maxMemberBytes: number = 64 * 2 ** 20;
 
 /**
  * Images of files, folders (with the folders in them, sorted), globs, tar files (WebDataset shards), `{000..010}` runs
@@ -29,12 +29,15 @@ export async function imageFiles(inputs: readonly string[]): Promise<InputFiles<
       yield { key: sampleKey(file), path: file, image: file };
       return;
     }
-    yield* fromTar(file, "images", onShare, (named, { bytes, size }) =>
-      bytes
-        ? { ...named, image: bytes }
-        : { ...named, error: new ImageError("too-many-bytes", named.path, `has ${size} bytes, and the limit is ${maxMemberBytes}; use a smaller file`) },
-    );
+    yield* fromTar(file, "images", onShare, imageOfMember);
   });
+}
+
+/** A member of a tar file as an image to embed, or why it is none. */
+export function imageOfMember(named: Name, { bytes, size }: TarMember): ImageInput {
+  return bytes
+    ? { ...named, image: bytes }
+    : { ...named, error: new ImageError("too-many-bytes", named.path, `has ${size} bytes, and the limit is ${maxMemberBytes}; use a smaller file`) };
 }
 
 /**
@@ -51,7 +54,8 @@ export async function textFiles(inputs: readonly string[]): Promise<InputFiles<T
 
 type OnShare = (share: number) => void;
 
-function inputFiles<T>(files: readonly string[], open: (file: string, onShare: OnShare) => AsyncGenerator<T>): InputFiles<T> {
+/** Goes through files as they are asked for, counting. */
+export function inputFiles<T>(files: readonly string[], open: (file: string, onShare: OnShare) => AsyncGenerator<T>): InputFiles<T> {
   let done = 0;
   let part = 0;
   return {
@@ -67,7 +71,7 @@ function inputFiles<T>(files: readonly string[], open: (file: string, onShare: O
   };
 }
 
-type Name = { readonly key: string; readonly path: string };
+export type Name = { readonly key: string; readonly path: string };
 
 async function* fromTar<T>(file: string, kind: InputKind, onShare: OnShare, input: (named: Name, member: TarMember) => T): AsyncGenerator<T | (Name & { error: Error })> {
   try {

@@ -17,6 +17,16 @@ export function npyHeader(rows: number, width: number): Uint8Array {
   return header;
 }
 
+/** Beside a NumPy file: a line for each row with what it is called. */
+export function keysFile(out: string): string {
+  return `${out}.keys.jsonl`;
+}
+
+/** Beside a NumPy file: what a parquet file keeps in its own metadata. */
+export function aboutFile(out: string): string {
+  return `${out}.about.json`;
+}
+
 /** Writes float32[rows, width] as a NumPy file, as it comes. */
 export async function writeNpy(to: FileHandle, rows: number, width: number, parts: AsyncIterable<{ readonly embeddings: Float32Array }>): Promise<void> {
   await writeFully(to, npyHeader(rows, width));

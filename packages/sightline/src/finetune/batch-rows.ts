@@ -1,7 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { open, rm, type FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import type { FileHandle } from "node:fs/promises";
+import { readFully, unnamedFile } from "./unnamed-file.js";
 
 /** Rows of equal length that are written once, in any order, and read many times: in memory, or in a file where they are many. */
 export class BatchRows implements AsyncDisposable {
@@ -22,11 +20,7 @@ export class BatchRows implements AsyncDisposable {
    */
   static async create(count: number, width: number, keepBytes: number): Promise<BatchRows> {
     if (count * width <= keepBytes) return new BatchRows(width, new Uint8Array(count * width), undefined);
-    const name = path.join(tmpdir(), `sightline-batch-${randomUUID()}`);
-    const file = await open(name, "wx+");
-    // Without its name the file lives as long as it is open, however the process ends; Windows keeps the name.
-    await rm(name, { force: true }).catch(() => undefined);
-    return new BatchRows(width, undefined, file);
+    return new BatchRows(width, undefined, await unnamedFile());
   }
 
   async write(row: number, bytes: Uint8Array): Promise<void> {
@@ -37,13 +31,7 @@ export class BatchRows implements AsyncDisposable {
   /** Rows from <= i < to: uint8[to - from, width]. */
   async read(from: number, to: number): Promise<Uint8Array> {
     if (this.#memory) return this.#memory.subarray(from * this.#width, to * this.#width);
-    const bytes = new Uint8Array((to - from) * this.#width);
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = (await this.#file?.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), from * this.#width + done)) ?? { bytesRead: 0 };
-      if (bytesRead === 0) throw new Error(`BatchRows.read: the temporary file ends at byte ${from * this.#width + done}`);
-      done += bytesRead;
-    }
-    return bytes;
+    return readFully(this.#file as FileHandle, from * this.#width, (to - from) * this.#width);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

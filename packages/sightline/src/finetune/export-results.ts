@@ -1,14 +1,15 @@
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { loadBestParameters, mergedWeight, type LoraOptions, type ParameterSet } from "@sightline/contrastive";
 import { exportOnnx } from "@sightline/vision-tower";
 import { writeSafetensors, type TensorToWrite } from "@sightline/weights";
-import { syncFolder } from "../embed/durable-file.js";
+import { SightlineError } from "../sightline-error.js";
 import { writeAdapter } from "./export-adapter.js";
 import { writeTowerIntoMmproj } from "./export-mmproj.js";
 import type { Exported } from "./finetune-event.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
 import type { StartingTemperature } from "./initial-parameters.js";
+import { replaceFolder } from "./replace-folder.js";
 import type { TrainingModel } from "./training-model.js";
 
 export interface TrainedModel {
@@ -21,6 +22,16 @@ export interface TrainedModel {
   /** The checkpoint to take instead, where one was better. */
   readonly best: string | undefined;
   readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Called before anything is trained for it.
+ * @throws SightlineError `bad-input` for a format that has no place for the tower
+ */
+export function expectExportable({ export: formats }: FinetuneConfig, { vision, directory }: TrainingModel): void {
+  const fixedOnly = formats.filter((format) => format === "onnx" || format === "mmproj");
+  if (!vision.padded || fixedOnly.length === 0) return;
+  throw new SightlineError("bad-input", `finetune: export: ${directory} is a NaFlex checkpoint, and ${fixedOnly.join(" and ")} can hold towers of one fixed resolution only; expected "safetensors" or "lora"`);
 }
 
 /** Writes the results that the configuration asks for, each in a folder or file of `out`, replaced as a whole. */
@@ -76,21 +87,4 @@ async function writeModelDirectory(trained: TrainedModel, directory: string): Pr
     const tensors = [...model.weights.tensors.values()].map(({ name, shape }): TensorToWrite => ({ name, dtype: "F32", shape, data: () => trainedTensor(trained, name) }));
     await writeSafetensors(path.join(partial, "model.safetensors"), tensors, { format: "pt" });
   });
-}
-
-/** Fills a new folder and puts it in the place of the old one, which stays whole until then. */
-async function replaceFolder(folder: string, fill: (partial: string) => Promise<void>): Promise<void> {
-  const partial = `${folder}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  try {
-    await fill(partial);
-    await syncFolder(partial);
-    await rm(folder, { recursive: true, force: true });
-    await rename(partial, folder);
-    await syncFolder(path.dirname(folder));
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
-  }
 }

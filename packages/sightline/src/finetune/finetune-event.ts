@@ -1,14 +1,17 @@
 import type { BadPair, TrainingEvent } from "@sightline/contrastive";
+import type { AlignExport } from "./align/align-settings.js";
 import type { ExportFormat } from "./finetune-settings.js";
 
 /** The data has been read; nothing of it is opened yet. */
 export interface DataRead {
   readonly type: "data-read";
+  /** What is counted: pairs, or, where a projector is aligned, conversations. */
+  readonly unit: "pairs" | "conversations";
   readonly trainPairs: number;
   readonly validationPairs: number;
   /** Entries that are no pairs, by reason: `3 x no caption: a.jpg, …`. */
   readonly leftOut: readonly string[];
-  /** Captions that are longer than the text tower reads, and are cut. */
+  /** Captions that are longer than the text tower reads, or conversations longer than `data.maxTokens`, and are cut. */
   readonly cutCaptions: number;
   readonly totalSteps: number;
   /** Numbers that are trained, and those of the whole model. */
@@ -34,7 +37,7 @@ export interface PairsLeftOut {
 /** A result is whole on disk. */
 export interface Exported {
   readonly type: "exported";
-  readonly format: ExportFormat;
+  readonly format: ExportFormat | AlignExport;
   readonly path: string;
 }
 

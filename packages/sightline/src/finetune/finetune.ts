@@ -2,11 +2,15 @@ import path from "node:path";
 import { adamW, bestStepOf, cosineLearningRate, logitScaleLimit, movingAverage, muon, pairLabels, PairEncoders, featureTowers, towerRates, train, type AdamWState, type CheckpointOptions, type Collectives, type DataPosition, type Optimizer, type PairStepBatch, type ParameterSet, type TrainingBatch, type TrainOptions } from "@sightline/contrastive";
 import { elementCount, type SessionOptions } from "@sightline/graph";
 import { adaptationOf, type Adaptation } from "./adaptation.js";
+import { alignProjector } from "./align/align-run.js";
+import type { AlignConfig, AlignSettings } from "./align/align-settings.js";
 import { eventsDuring } from "./events-during.js";
-import { exportResults } from "./export-results.js";
+import { expectExportable, exportResults } from "./export-results.js";
 import { parseFinetuneConfig } from "./finetune-config.js";
 import type { FinetuneEvent } from "./finetune-event.js";
 import type { FinetuneConfig, FinetuneSettings } from "./finetune-settings.js";
+import { ImageSpool } from "./image-spool.js";
+import { SightlineError } from "../sightline-error.js";
 import { noHeldOutSets, openHeldOutSets } from "./held-out-sets.js";
 import { askedTemperature, biasOfFirstBatch, fillParameters, type StartingTemperature } from "./initial-parameters.js";
 import { wholeBatch, type BatchShare } from "./loaded-batches.js";
@@ -34,24 +38,31 @@ export interface FinetuneOptions {
 }
 
 /**
- * Fine-tunes both towers of a SigLIP checkpoint on image–text pairs, and tells what happens meanwhile. When the iteration
- * ends, checkpoints, logs, picture and results lie in `out`.
+ * Fine-tunes both towers of a SigLIP checkpoint on image–text pairs or, with `stage: "align"`, a projector between a tower
+ * and a decoder on conversations, and tells what happens meanwhile. When the iteration ends, checkpoints, logs, picture and
+ * results lie in `out`.
  * @throws SightlineError `bad-input` for a configuration or data that is wrong, `output-exists` when `out` holds a run;
  * TrainingError naming the step and its pairs when the loss is no number; the signal's reason
  */
-export async function* finetune(settings: FinetuneSettings | FinetuneConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
+export async function* finetune(settings: FinetuneSettings | FinetuneConfig | AlignSettings | AlignConfig, options: FinetuneOptions = {}): AsyncGenerator<FinetuneEvent, void> {
   const { collectives } = options;
   const asked = parseFinetuneConfig(settings);
+  if (asked.stage === "align") {
+    if (collectives && collectives.size > 1) throw new SightlineError("bad-input", 'finetune: stage "align" trains on one process; start it without mpirun');
+    return yield* alignProjector(asked, options);
+  }
   expectShareable(asked, collectives);
   const leads = collectives === undefined || collectives.rank === 0;
   const agreement = collectives && new StopAgreement(collectives, options.signal);
   const signal = agreement?.signal ?? options.signal;
   await using model = await openTrainingModel(asked.model);
-  const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model.config) };
+  expectExportable(asked, model);
+  const config: FinetuneConfig = { ...asked, chunk: asked.chunk ?? defaultChunk(asked, model) };
   const adapted = adaptationOf(config, model);
   const session: SessionOptions = { device: config.device, ...(config.threads === undefined ? {} : { threads: config.threads }) };
-  const data = await readTrainingData(config.data.train, config, model.tokenizer, signal);
-  const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, signal) : undefined;
+  await using spool = new ImageSpool();
+  const data = await readTrainingData(config.data.train, config, model.tokenizer, spool, signal);
+  const held = leads && config.data.validation ? await readTrainingData(config.data.validation, config, model.tokenizer, spool, signal) : undefined;
 
   await using folder = collectives ? await openSharedRunFolder(config, options, collectives) : await openRunFolder(config, options);
   await using inputs = yield* eventsDuring<FinetuneEvent, PairInputs>((tell) => {
@@ -73,6 +84,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
 
   if (leads) yield {
     type: "data-read",
+    unit: "pairs",
     trainPairs: inputs.pairs.length,
     validationPairs: held?.pairs.length ?? 0,
     leftOut: [...data.bad.report(), ...inputs.bad.map(({ id, reason }) => `${id}: ${reason}`)],
@@ -81,7 +93,7 @@ export async function* finetune(settings: FinetuneSettings | FinetuneConfig, opt
     trainedParameters: parameters.values.length,
     parameters: [...model.weights.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
-  await using evaluation = leads ? await openHeldOutSets({ config, model, adapted, encoders, session, pairs: held?.pairs }, signal) : noHeldOutSets;
+  await using evaluation = leads ? await openHeldOutSets({ config, model, adapted, encoders, session, spool, pairs: held?.pairs }, signal) : noHeldOutSets;
   const leftOut: FinetuneEvent[] = [];
   const trainOptions: TrainOptions<PairStepBatch> = {
     step,

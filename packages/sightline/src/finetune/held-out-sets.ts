@@ -2,6 +2,7 @@ import { PairEncoders, type ImageTextPair, type ParameterSet } from "@sightline/
 import type { SessionOptions } from "@sightline/graph";
 import type { Adaptation } from "./adaptation.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
+import type { ImageSpool } from "./image-spool.js";
 import { retrievalFigures, ZeroShotTask } from "./held-out-figures.js";
 import type { StartingTemperature } from "./initial-parameters.js";
 import { PairInputs } from "./pair-inputs.js";
@@ -14,6 +15,8 @@ export interface HeldOutOptions {
   readonly adapted: Adaptation;
   readonly encoders: PairEncoders;
   readonly session: SessionOptions;
+  /** Holds images that come as bytes. */
+  readonly spool: ImageSpool;
   /** The validation pairs, where there are some. */
   readonly pairs: readonly ImageTextPair[] | undefined;
 }
@@ -28,7 +31,7 @@ export interface HeldOutSets extends AsyncDisposable {
 export const noHeldOutSets: HeldOutSets = { isEmpty: true, figures: async () => ({}), [Symbol.asyncDispose]: async () => undefined };
 
 /** @throws SightlineError `bad-input` when a set has no pair that can be read */
-export async function openHeldOutSets({ config, model, adapted, encoders, session, pairs }: HeldOutOptions, signal?: AbortSignal): Promise<HeldOutSets> {
+export async function openHeldOutSets({ config, model, adapted, encoders, session, spool, pairs }: HeldOutOptions, signal?: AbortSignal): Promise<HeldOutSets> {
   const opened: AsyncDisposable[] = [];
   const close = async (): Promise<void> => {
     for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
@@ -42,7 +45,7 @@ export async function openHeldOutSets({ config, model, adapted, encoders, sessio
   try {
     const held = pairs && (await open(pairs));
     const { zeroShot } = config.evaluate;
-    const task = zeroShot && new ZeroShotTask(await open((await readTrainingData(zeroShot.data, config, model.tokenizer, signal)).pairs), zeroShot.templates);
+    const task = zeroShot && new ZeroShotTask(await open((await readTrainingData(zeroShot.data, config, model.tokenizer, spool, signal)).pairs), zeroShot.templates);
     // Prompts are texts of no pair, and so have no features.
     const prompts = task && adapted.frozen.text ? keep(await PairEncoders.open({ towers: model.towers, adaptation: adapted.adaptation, chunk: 16, ...session })) : encoders;
     return {

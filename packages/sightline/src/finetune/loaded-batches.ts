@@ -35,7 +35,7 @@ export interface LoadedBatchOptions {
   readonly batchSize: number;
   readonly seed: number;
   readonly from: DataPosition;
-  /** Bytes of an image as the tower sees it, H·W·3. */
+  /** Bytes of an image as it is kept for the tower. */
   readonly imageBytes: number;
   /** Decodes one image, the same each time for the same pair and epoch. */
   readonly load: (pair: ImageTextPair, epoch: number) => Promise<Uint8Array>;

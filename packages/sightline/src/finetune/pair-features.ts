@@ -1,9 +1,9 @@
 import { CachedEncoder, type FeatureTower, type ImageTextPair, type Parameter, type RowSource } from "@sightline/contrastive";
-import { Graph, reshape, type SessionOptions } from "@sightline/graph";
-import { siglipPooledEmbedding, siglipTextEmbedding } from "@sightline/vision-tower";
+import { concat, Graph, reshape, type SessionOptions, type Tensor } from "@sightline/graph";
+import { siglipTextEmbedding } from "@sightline/vision-tower";
 import { BatchRows } from "./batch-rows.js";
-import { patchTokensOf } from "./training-towers.js";
 import { frozenPart, type TrainingModel } from "./training-model.js";
+import { pooledImages } from "./training-vision.js";
 
 /** What the frozen part of a tower gives for each row of a data set, computed once. */
 export class FrozenFeatures implements AsyncDisposable {
@@ -70,16 +70,19 @@ export class FrozenFeatures implements AsyncDisposable {
 }
 
 /** The part of a tower before what is trained; its features lie flat, float32[C, width]. */
-function frozenGraph({ config, preprocessing, towers }: TrainingModel, tower: "image" | "text", trained: "none" | "head", chunk: number, width: number): ReturnType<Parameters<typeof CachedEncoder.open>[0]> {
+function frozenGraph({ vision, text, towers }: TrainingModel, tower: "image" | "text", trained: "none" | "head", chunk: number, width: number): ReturnType<Parameters<typeof CachedEncoder.open>[0]> {
   const graph = new Graph();
   const parameter: Parameter = towers.frozen(graph);
-  const features = (): ReturnType<typeof reshape> => {
+  const features = (): Tensor => {
     if (tower === "text") {
-      const tokens = graph.input("tokens", "int64", [chunk, config.text.maxTokens]);
-      return siglipTextEmbedding(tokens, parameter, trained === "head" ? { ...config.text, head: false } : config.text, { fused: false });
+      const tokens = graph.input("tokens", "int64", [chunk, text.maxTokens]);
+      return siglipTextEmbedding(tokens, parameter, trained === "head" ? { ...text, head: false } : text, { fused: false });
     }
-    const tokens = patchTokensOf(graph, chunk, parameter, config.vision, preprocessing);
-    return trained === "head" ? reshape(tokens, [chunk, width]) : siglipPooledEmbedding(tokens, parameter, config.vision);
+    const patches = vision.patchTokens(graph, chunk, parameter);
+    if (trained === "none") return pooledImages(patches, parameter, vision);
+    const { tokens, keyBias } = patches;
+    // As frozenPart takes them apart again.
+    return reshape(keyBias ? concat([tokens, reshape(keyBias, [chunk, vision.patches, 1])], 2) : tokens, [chunk, width]);
   };
   return { graph, embeddings: features(), parameters: new Map() };
 }

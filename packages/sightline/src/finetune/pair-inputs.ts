@@ -97,11 +97,10 @@ export class PairInputs implements AsyncDisposable {
       }
       return;
     }
-    const { preprocessing } = this.#model;
+    const { vision } = this.#model;
     const { augment } = data;
-    const load = (pair: ImageTextPair, epoch: number): Promise<Uint8Array> => trainingPixels(pair, preprocessing, augment && { settings: augment, seed, epoch }, signal);
-    const imageBytes = preprocessing.width * preprocessing.height * 3;
-    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes, load, onBad: data.bad, wanted, share, ...(signal ? { signal } : {}) })) {
+    const load = (pair: ImageTextPair, epoch: number): Promise<Uint8Array> => trainingPixels(pair, vision, augment && { settings: augment, seed, epoch }, signal);
+    for await (const { pairs, images, epoch, next, bad } of loadedBatches(this.pairs, { batchSize, seed, from, imageBytes: vision.rowBytes, load, onBad: data.bad, wanted, share, ...(signal ? { signal } : {}) })) {
       yield { pairs, images: pixelRows(this.#model, images, pairs.length), texts: this.#texts(pairs), epoch, next, bad };
     }
   }
@@ -144,29 +143,26 @@ export function tokenRows({ tokenizer }: TrainingModel, texts: readonly string[]
   return rowsInMemory({ tokens: { dtype: "int64", shape, data: ids } });
 }
 
-/** Decoded images as the image tower takes them: `pixels` uint8[C, H, W, 3]. */
-export function pixelRows({ preprocessing: { width, height } }: TrainingModel, images: BatchRows, count: number): RowSource {
-  return {
-    count,
-    rows: async (from, to) => ({ pixels: { dtype: "uint8", shape: [to - from, height, width, 3], data: await images.read(from, to) } }),
-  };
+/** Kept images as the image tower takes them. */
+export function pixelRows({ vision }: TrainingModel, images: BatchRows, count: number): RowSource {
+  return { count, rows: async (from, to) => vision.feeds(await images.read(from, to), to - from) };
 }
 
 /** The images of a set that can be read, decoded without augmentation, and the pairs that cannot. */
 export async function readableImages(
   all: readonly ImageTextPair[],
-  { preprocessing }: TrainingModel,
+  { vision }: TrainingModel,
   { data }: Pick<FinetuneConfig, "data">,
   signal?: AbortSignal,
 ): Promise<{ readonly pairs: readonly ImageTextPair[]; readonly images: BatchRows; readonly bad: readonly BadPair[] }> {
-  const images = await BatchRows.create(all.length, preprocessing.width * preprocessing.height * 3, keepBytes);
+  const images = await BatchRows.create(all.length, vision.rowBytes, keepBytes);
   const pairs: ImageTextPair[] = [];
   const bad: BadPair[] = [];
   try {
     for (let from = 0; from < all.length; from += decodedAtOnce) {
       signal?.throwIfAborted();
       const group = all.slice(from, from + decodedAtOnce);
-      const decoded = await Promise.all(group.map((pair) => trainingPixels(pair, preprocessing, undefined, signal).catch((error: unknown) => error as Error)));
+      const decoded = await Promise.all(group.map((pair) => trainingPixels(pair, vision, undefined, signal).catch((error: unknown) => error as Error)));
       for (const [i, pixels] of decoded.entries()) {
         const pair = group[i] as ImageTextPair;
         if (pixels instanceof Uint8Array) {

@@ -1,9 +1,9 @@
 import { totalmem } from "node:os";
 import { CachedPairStep, ChunkedSigmoidLoss, DirectPairStep, ringSigmoidLoss, softmaxPairLoss, type BatchLoss, type Collectives, type PairStepBatch, type Temperature, type TrainingStep, type TwoTowers } from "@sightline/contrastive";
 import type { SessionOptions } from "@sightline/graph";
-import { patchCount, type SiglipConfig } from "@sightline/vision-tower";
 import type { Adaptation } from "./adaptation.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
+import type { TrainingModel } from "./training-model.js";
 
 /** Share of the machine's memory that activations may take. */
 const activationShare = 0.4;
@@ -12,8 +12,8 @@ const activationShare = 0.4;
  * Pairs whose activations are held at a time, where the configuration leaves it open: the whole batch, or as many as a
  * share of this machine's memory holds. It depends on the machine alone, so that a resumed run has the same.
  */
-export function defaultChunk({ batchSize }: FinetuneConfig, { vision, text }: SiglipConfig): number {
-  const perPair = [{ ...vision, tokens: patchCount(vision) }, { ...text, tokens: text.maxTokens }].reduce(
+export function defaultChunk({ batchSize }: FinetuneConfig, { vision, text }: TrainingModel): number {
+  const perPair = [{ ...vision.encoder, tokens: vision.patches }, { ...text, tokens: text.maxTokens }].reduce(
     // Measured at B/16: about 26 rows of the width and 6 score matrices of each block are alive at the turn of the passes.
     (sum, { layers, width, heads, tokens }) => sum + layers * 4 * (26 * tokens * width + 6 * heads * tokens * tokens),
     0,

@@ -3,7 +3,7 @@ import path from "node:path";
 import { CheckpointFolder } from "@sightline/contrastive";
 import { SightlineError } from "../sightline-error.js";
 import { lockFolder } from "../embed/folder-lock.js";
-import { parseFinetuneConfig } from "./finetune-config.js";
+import { parseFinetuneConfig, type RunConfig } from "./finetune-config.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
 
 const configName = "finetune.json";
@@ -28,7 +28,7 @@ export interface RunFolderOptions {
  * @throws SightlineError `output-exists` when another run lies there and `resume` was not asked for, or another process
  * works there; `bad-input` when there is nothing to resume
  */
-export async function openRunFolder(config: FinetuneConfig, { resume = false, overwrite = false }: RunFolderOptions): Promise<RunFolder> {
+export async function openRunFolder(config: RunConfig, { resume = false, overwrite = false }: RunFolderOptions): Promise<RunFolder> {
   const { out, checkpoints: { keep } } = config;
   await mkdir(out, { recursive: true });
   const unlock = await lockFolder(out);
@@ -50,7 +50,7 @@ export async function openRunFolder(config: FinetuneConfig, { resume = false, ov
  * The configuration of a run that was begun in a folder.
  * @throws SightlineError `bad-input` when there is none
  */
-export async function configOfRun(folder: string): Promise<FinetuneConfig> {
+export async function configOfRun(folder: string): Promise<RunConfig> {
   const file = path.join(folder, configName);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new SightlineError("bad-input", `finetune: ${folder} holds no run: ${configName} is not there; give the folder that the configuration calls "out"`, { cause });
@@ -62,5 +62,10 @@ export async function configOfRun(folder: string): Promise<FinetuneConfig> {
 export function resumeSettings(config: FinetuneConfig, totalSteps: number, pairs: number): Readonly<Record<string, string>> {
   const { model, data, loss, trains, optimizer, schedule, batchSize, chunk, seed, cacheFeatures } = config;
   const settings = { model, data, loss, trains, optimizer, schedule, batchSize, chunk, seed, cacheFeatures, steps: totalSteps, pairs };
+  return asTexts(settings);
+}
+
+/** Settings as texts that can be compared. */
+export function asTexts(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, JSON.stringify(value) ?? "none"]));
 }

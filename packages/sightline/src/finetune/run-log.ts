@@ -24,9 +24,9 @@ export class RunLog implements AsyncDisposable {
   }
 
   /** Draws the curves of the whole run, the steps before it was resumed too. */
-  async draw(title: string): Promise<string> {
+  async draw(title: string, samples: "pairs" | "conversations" = "pairs"): Promise<string> {
     const picture = path.join(this.#folder, "training.svg");
-    await writeFile(picture, trainingPicture(title, await loggedEvents(path.join(this.#folder, "log.jsonl"))), { flush: true });
+    await writeFile(picture, trainingPicture(title, await loggedEvents(path.join(this.#folder, "log.jsonl")), samples), { flush: true });
     return picture;
   }
 

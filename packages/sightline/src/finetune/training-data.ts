@@ -2,6 +2,7 @@ import { BadPairCount, type BadPair, type ImageTextPair } from "@sightline/contr
 import type { TextTokenizer } from "@sightline/vision-tower";
 import { SightlineError } from "../sightline-error.js";
 import type { FinetuneConfig } from "./finetune-settings.js";
+import type { ImageSpool } from "./image-spool.js";
 import { namedSources } from "./named-sources.js";
 import { readPairs } from "./read-pairs.js";
 
@@ -15,9 +16,10 @@ export interface TrainingData {
 
 /**
  * Reads pairs, and looks at each caption's length.
+ * @param spool holds images that come as bytes
  * @throws SightlineError `bad-input` when there is no pair, or, where the configuration says so, for the first bad one
  */
-export async function readTrainingData(sources: readonly string[], { data }: FinetuneConfig, tokenizer: TextTokenizer, signal?: AbortSignal): Promise<TrainingData> {
+export async function readTrainingData(sources: readonly string[], { data }: FinetuneConfig, tokenizer: TextTokenizer, spool: ImageSpool, signal?: AbortSignal): Promise<TrainingData> {
   const bad = new BadPairCount();
   const onBad = (pair: BadPair): void => {
     if (data.bad === "fail") throw new SightlineError("bad-input", `finetune: pair ${pair.id}: ${pair.reason}; mend or remove it, or set data.bad to "skip"`);
@@ -28,8 +30,9 @@ export async function readTrainingData(sources: readonly string[], { data }: Fin
   let longCaptions = 0;
   for (const source of await namedSources(sources)) {
     const options = { onBad, ...(fields ? { fields } : {}), ...(imageRoot === undefined ? {} : { imageRoot }), ...(splits ? { splits } : {}) };
-    for await (const pair of readPairs(source, options)) {
+    for await (const read of readPairs(source, options)) {
       signal?.throwIfAborted();
+      const pair = read.image instanceof Uint8Array ? { ...read, image: await spool.keep(read.image) } : read;
       const { cut } = tokenizer.encode(pair.captions);
       longCaptions += cut.length;
       if (cut.length === 0 || data.longCaptions === "cut") {

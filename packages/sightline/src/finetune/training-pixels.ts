@@ -1,7 +1,8 @@
 import { seededHash, seededUniform, type ImageTextPair } from "@sightline/contrastive";
-import { colorJitter, cropped, decodeImage, mirrored, randomCropBox, resample, type DecodedImage, type Preprocessing } from "@sightline/vision-tower";
+import { colorJitter, cropped, decodeImage, mirrored, randomCropBox, type DecodedImage } from "@sightline/vision-tower";
 import { SightlineError } from "../sightline-error.js";
 import type { AugmentSettings } from "./finetune-settings.js";
+import type { TrainingVision } from "./training-vision.js";
 
 /** What an image's changes are drawn from: the same seed, epoch and pair give the same picture. */
 export interface AugmentDraw {
@@ -11,19 +12,24 @@ export interface AugmentDraw {
 }
 
 /**
- * One pair's image as the tower sees it: uint8[H, W, 3], squashed to its size with the checkpoint's filter, changed at
- * random first where that is asked for.
+ * One pair's image as it is kept for the tower, changed at random first where that is asked for.
+ * @returns uint8[rowBytes]
  * @throws ImageError when it cannot be read; SightlineError `bad-input` when it has the wrong size and must not be resized
  */
-export async function trainingPixels({ image, id }: ImageTextPair, { width, height, filter }: Preprocessing, augment?: AugmentDraw, signal?: AbortSignal): Promise<Uint8Array> {
-  const decoded = await decodeImage(image, signal ? { signal } : {});
+export async function trainingPixels({ image, id }: ImageTextPair, vision: TrainingVision, augment?: AugmentDraw, signal?: AbortSignal): Promise<Uint8Array> {
+  const decoded = await decodeImage(typeof image === "function" ? await image() : image, signal ? { signal } : {});
   const uniform = augment ? uniforms(augment, id) : undefined;
   const part = uniform && augment?.settings.randomResizedCrop ? randomPart(decoded, augment.settings.randomResizedCrop, uniform) : decoded;
-  if (filter === null && (part.width !== width || part.height !== height)) {
-    throw new SightlineError("bad-input", `finetune: ${id}: expected an image of ${width}x${height}, because the checkpoint has do_resize false, got ${part.width}x${part.height}`);
+  const resized = resizedFor(vision, part, id);
+  return vision.row(uniform && augment ? changed(resized, augment.settings, uniform) : resized);
+}
+
+function resizedFor(vision: TrainingVision, image: DecodedImage, id: string): DecodedImage {
+  try {
+    return vision.resize(image);
+  } catch (cause) {
+    throw cause instanceof RangeError ? new SightlineError("bad-input", `finetune: ${id}: ${cause.message}`, { cause }) : cause;
   }
-  const resized = filter === null ? part : resample(part, width, height, filter);
-  return (uniform && augment ? changed(resized, augment.settings, uniform) : resized).data;
 }
 
 function uniforms({ seed, epoch }: AugmentDraw, id: string): () => number {

@@ -4,7 +4,7 @@ import { modelField } from "./facts.js";
 import type { ImageFamily, PreparationFacts } from "./image-family.js";
 import { squashed } from "./squashed.js";
 
-/** What llama.cpp fills up a picture with that is not square. */
+/** What llama.cpp fills up a picture with that is not square, where there are no tiles. */
 const padding = [122, 116, 104] as const;
 
 /** LLaVA with SigLIP: the whole picture. LLaVA-OneVision, known by its list of sizes: an overview and tiles (anyres). */
@@ -22,8 +22,8 @@ export const mlp: ImageFamily = {
       maxTiles: maxTiles(facts),
       afterImage: style === "llama.cpp" ? "" : "\n",
       plan(image, { detail, imageCount }) {
-        // transformers cuts a picture into tiles when it is alone in its prompt.
-        const tiling = detail === "low" ? false : detail === "high" || imageCount === 1;
+        // transformers cuts a picture into tiles when it is alone in its prompt, llama.cpp always.
+        const tiling = detail === "low" ? false : detail === "high" || imageCount === 1 || style === "llama.cpp";
         const background = preprocessing.mean.map((mean) => Math.trunc(mean * 255)) as [number, number, number];
         // Without a newline there is nothing to join tiles with; llama.cpp's way needs none.
         return anyresPlan(image, { side, sizes, filter, tiling, background, preprocessing: newline ? style : "llama.cpp" });

@@ -1,5 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { findManifest } from "@sightline/hub/cached";
+import { checkpointDirectory } from "@sightline/vision-tower";
 import { openWeights } from "@sightline/weights";
 import { SightlineError } from "../sightline-error.js";
 import { describeDecoder } from "./describe-decoder.js";
@@ -23,7 +25,7 @@ interface Described {
 /**
  * Says what a model is from the headers of its files; no weights are read. A projector of an unknown kind, a pair that does
  * not fit and numbers that are missing are described, not refused.
- * @param model `mini`; a directory with mmproj*.gguf and a decoder's .gguf, or with a Hugging Face checkpoint of SigLIP or of
+ * @param model `mini`; the name of a model that was pulled; a directory with mmproj*.gguf and a decoder's .gguf, or with a Hugging Face checkpoint of SigLIP or of
  *   a vision-language model; one .gguf file of either kind; or the two paths
  * @throws SightlineError `model-not-found`, `model-mismatch` for a file of another kind; WeightsError or ConfigError when one
  *   is damaged
@@ -53,6 +55,8 @@ async function described(model: string): Promise<Described> {
     const hasGguf = names.some((name) => name.toLowerCase().endsWith(".gguf"));
     if (!hasGguf && names.includes("config.json")) return { encoder: await describeDirectory(model) };
   }
+  const known = stats ? undefined : await findManifest(model);
+  if (known?.kind === "tower" && known.tower.family.startsWith("siglip")) return { encoder: await describeDirectory(await checkpointDirectory(model)) };
   return describePair(await findModelFiles(model));
 }
 

@@ -54,9 +54,9 @@ describe("embedToFile", () => {
       expect(rows.map(({ key, path, text, embedding }) => ({ key, path, text, embedding: [...embedding] }))).toEqual(
         numbered(11).map((input, i) => ({ ...input, embedding: [i + 1, 1, 0.5] })),
       );
-      if (out.endsWith("parquet")) expect(await readParquetNote(out)).toEqual({ model: "test", normalized: false, width: 3 });
+      expect(out.endsWith("parquet") ? await readParquetNote(out) : JSON.parse(await readFile(`${out}.about.json`, "utf8"))).toEqual({ model: "test", normalized: false, width: 3 });
       expect((await readdir(folder)).filter((name) => name.startsWith(path.basename(out)))).toEqual(
-        out.endsWith("npy") ? [path.basename(out), `${path.basename(out)}.keys.jsonl`] : [path.basename(out)],
+        out.endsWith("npy") ? ["", ".about.json", ".keys.jsonl"].map((end) => path.basename(out) + end) : [path.basename(out)],
       );
     }
   });

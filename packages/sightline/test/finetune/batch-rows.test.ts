@@ -15,6 +15,6 @@ describe("BatchRows", () => {
       }),
       { numRuns: 40 },
     );
-    expect((await readdir(tmpdir())).filter((name) => name.startsWith("sightline-batch-"))).toEqual([]);
+    expect((await readdir(tmpdir())).filter((name) => name.startsWith("sightline-unnamed-"))).toEqual([]);
   });
 });

@@ -21,7 +21,7 @@ const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0x80);
 async function read(source: string): Promise<{ pairs: ImageTextPair[]; bad: BadPair[] }> {
   const bad: BadPair[] = [];
   const pairs: ImageTextPair[] = [];
-  for await (const pair of readPairs(source, { onBad: (entry) => bad.push(entry) })) pairs.push({ ...pair, image: typeof pair.image === "string" ? pair.image : Uint8Array.from(pair.image) });
+  for await (const pair of readPairs(source, { onBad: (entry) => bad.push(entry) })) pairs.push({ ...pair, image: pair.image instanceof Uint8Array ? Uint8Array.from(pair.image) : pair.image });
   return { pairs, bad };
 }
 

@@ -12,8 +12,8 @@ export const examples: string = path.join(root, "examples");
 
 const [width, mlpWidth, layers, side, patch, textTokens] = [32, 48, 2, 32, 8, 16];
 
-/** A SigLIP checkpoint of 2 blocks with seeded weights and mini's tokenizer. */
-export async function writeTinyCheckpoint(folder: string, seed = 1): Promise<string> {
+/** A SigLIP checkpoint of 2 blocks with seeded weights and mini's tokenizer; or a NaFlex one, of 4 x 4 positions. */
+export async function writeTinyCheckpoint(folder: string, { seed = 1, type = "siglip" }: { readonly seed?: number; readonly type?: "siglip" | "siglip2" } = {}): Promise<string> {
   await mkdir(folder, { recursive: true });
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) await cp(path.join(miniSiglip, name), path.join(folder, name));
   const mini = JSON.parse(await readFile(path.join(miniSiglip, "config.json"), "utf8")) as { text_config: { vocab_size: number } };
@@ -22,13 +22,15 @@ export async function writeTinyCheckpoint(folder: string, seed = 1): Promise<str
   await writeFile(
     path.join(folder, "config.json"),
     JSON.stringify({
-      architectures: ["SiglipModel"],
-      model_type: "siglip",
-      vision_config: { ...encoder, image_size: side, patch_size: patch },
+      architectures: [type === "siglip" ? "SiglipModel" : "Siglip2Model"],
+      model_type: type,
+      vision_config: { ...encoder, patch_size: patch, ...(type === "siglip" ? { image_size: side } : { num_patches: (side / patch) ** 2 }) },
       text_config: { ...encoder, vocab_size: vocabulary, max_position_embeddings: textTokens, projection_size: width },
     }),
   );
-  await writeFile(path.join(folder, "preprocessor_config.json"), JSON.stringify({ size: { height: side, width: side }, resample: 3, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] }));
+  const normalization = { image_mean: [0.5, 0.4, 0.6], image_std: [0.5, 0.6, 0.4] };
+  const preprocessor = type === "siglip" ? { size: { height: side, width: side }, resample: 3 } : { image_processor_type: "Siglip2ImageProcessor", patch_size: patch, max_num_patches: 24, resample: 2 };
+  await writeFile(path.join(folder, "preprocessor_config.json"), JSON.stringify({ ...preprocessor, ...normalization }));
   const shapes = new Map<string, readonly number[]>([["logit_scale", [1]], ["logit_bias", [1]]]);
   const linear = (name: string, out: number, from: number): void => void shapes.set(`${name}.weight`, [out, from]).set(`${name}.bias`, [out]);
   const norm = (name: string): void => void shapes.set(`${name}.weight`, [width]).set(`${name}.bias`, [width]);
@@ -42,7 +44,7 @@ export async function writeTinyCheckpoint(folder: string, seed = 1): Promise<str
       linear(`${block}.mlp.fc2`, width, mlpWidth);
     }
   }
-  shapes.set("vision_model.embeddings.patch_embedding.weight", [width, 3, patch, patch]).set("vision_model.embeddings.patch_embedding.bias", [width]);
+  shapes.set("vision_model.embeddings.patch_embedding.weight", type === "siglip" ? [width, 3, patch, patch] : [width, 3 * patch * patch]).set("vision_model.embeddings.patch_embedding.bias", [width]);
   shapes.set("vision_model.embeddings.position_embedding.weight", [(side / patch) ** 2, width]);
   norm("vision_model.post_layernorm");
   shapes.set("vision_model.head.probe", [1, 1, width]).set("vision_model.head.attention.in_proj_weight", [3 * width, width]).set("vision_model.head.attention.in_proj_bias", [3 * width]);

@@ -1,7 +1,16 @@
 import type { Graph, Tensor } from "@sightline/graph";
 import type { PatchGrid } from "../checkpoint.js";
+import type { Parameter } from "../models/transformer-block.js";
 import type { Preprocessing } from "../pixels/preprocess.js";
 import type { Size } from "../pixels/tiling/image-plan.js";
+
+/** How a tower is built for training. */
+export interface TowerTraining {
+  /** B, images of a pass. */
+  readonly batch: number;
+  /** Makes parameters, by transformers' names of SigLIP's tower (`vision_model.…`), out of those of the file. */
+  readonly adapt: (frozen: Parameter) => Parameter;
+}
 
 /** The vision tower of a vision-language model, which is built anew for each grid of patches that it is to see. */
 export interface GridTower {
@@ -25,10 +34,13 @@ export interface GridTower {
   /**
    * The tower for one grid: adds the input `pixels` float32[B, 3, H, W] to the graph, where `gridOf` of W x H is `grid`,
    * and the weights, which are read when a session opens.
+   * @param training builds it of parts that can be differentiated; for towers of one resolution (`fixedGrid`) alone
    * @returns patch tokens, float32[B, P, width], row by row of the grid
    * @throws RangeError for a grid that the tower does not take; WeightsError when a tensor is missing or does not fit
    */
-  readonly build: (graph: Graph, grid: PatchGrid) => Tensor;
+  readonly build: (graph: Graph, grid: PatchGrid, training?: TowerTraining) => Tensor;
+  /** The name in the file of a parameter that `TowerTraining.adapt` is asked for. */
+  readonly fileName: (name: string) => string;
 }
 
 /** Throws RangeError unless a grid is whole patches in whole blocks. */

@@ -43,8 +43,10 @@ export function qwen3GridTower(source: WeightSource, { config, mergeSize, prepro
     fixedGrid: false,
     preprocessing: { ...preprocessing, width: side * patchSize, height: side * patchSize },
     gridOf: (view) => wholeGrid(view, patchSize, mergeSize),
-    build(graph, grid) {
+    fileName: rename,
+    build(graph, grid, training) {
       checkGrid("build", grid, mergeSize);
+      if (training) throw new RangeError("build: towers of any resolution cannot be trained; expected one of a single grid");
       const parameter = weightParameters(graph, source, rename);
       const pixels = graph.input("pixels", "float32", ["B", 3, grid.rows * patchSize, grid.columns * patchSize]);
       const patches = grid.rows * grid.columns;

@@ -34,16 +34,19 @@ export function siglipGridTower(source: WeightSource, vision: MmprojVision): Gri
       if (view.width === side && view.height === side) return trainedGrid;
       throw new RangeError(`gridOf: expected ${side}x${side} px, the tower's one resolution, got ${view.width}x${view.height}`);
     },
-    build(graph, grid) {
+    fileName: rename,
+    build(graph, grid, training) {
       checkGrid("build", grid, 1);
+      if (training && !fixedGrid) throw new RangeError("build: towers of any resolution cannot be trained; expected one of a single grid");
       if (fixedGrid && !sameGrid(grid, trainedGrid)) {
         throw new RangeError(`build: expected ${trainedGrid.rows}x${trainedGrid.columns} patches, the tower's one grid, got ${grid.rows}x${grid.columns}`);
       }
       const size: Size = fixedGrid ? preprocessing : { width: grid.columns * patchSize, height: grid.rows * patchSize };
-      const pixels = graph.input("pixels", "float32", ["B", 3, size.height, size.width]);
-      const parameter = kernelFromLinear(source, rename, weightParameters(graph, source, rename));
+      const pixels = graph.input("pixels", "float32", [training?.batch ?? "B", 3, size.height, size.width]);
+      const stored = kernelFromLinear(source, rename, weightParameters(graph, source, rename));
+      const parameter = training ? training.adapt(stored) : stored;
       const embeddedPositions = table && (positions === "resized" ? resized(graph, source, table, grid, width) : bucketed(graph, parameter, table, grid, width));
-      return siglipPatchTokens(patchesOf(pixels, patchSize), parameter, config, { fused: true, postLayerNorm, ...(embeddedPositions ? { embeddedPositions } : {}) });
+      return siglipPatchTokens(patchesOf(pixels, patchSize), parameter, config, { fused: !training, postLayerNorm, ...(embeddedPositions ? { embeddedPositions } : {}) });
     },
   };
 }

@@ -44,7 +44,7 @@ describe("a hub name", () => {
   it("that is not there is an error with both places and the command that fetches it", async () => {
     process.env["HF_HUB_CACHE"] = cache;
     await expect(loadSiglip("google/none")).rejects.toThrow(ConfigError);
-    await expect(loadSiglip("google/none")).rejects.toThrow(`is no folder here, nor a model in the Hugging Face cache (${cache}); fetch it with: hf download google/none`);
+    await expect(loadSiglip("google/none")).rejects.toThrow(`is no folder here, nor a model in the Hugging Face cache (${cache}); fetch it with: sightline pull google/none`);
   });
 
   it("is a path first", async () => {

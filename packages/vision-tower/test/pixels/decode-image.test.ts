@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import fc from "fast-check";
 
-import { decodeImage } from "../../src/pixels/decode-image.js";
+import { decodeImage, imageSize } from "../../src/pixels/decode-image.js";
 import { ImageError } from "../../src/pixels/image-error.js";
 import { goldenBytes, goldenJson, goldenPath } from "../goldens.js";
 
@@ -194,3 +194,18 @@ function crc32(bytes: Uint8Array): number {
   }
   return ~crc >>> 0;
 }
+
+describe("imageSize", () => {
+  it.each(Object.entries(expected))("says of %s what decodeImage gives", async (name, { width, height }) => {
+    expect(await imageSize(goldenPath(`decode/${name}`))).toEqual({ width, height });
+  });
+
+  it("refuses what decodeImage would by its header", async () => {
+    const file = goldenBytes("decode/rgb.png");
+    const code = (bytes: Uint8Array, limits = {}) => imageSize(bytes, { limits }).then(() => "none", (error: unknown) => (error as ImageError).code);
+    expect(await code(file, { maxPixels: 10 })).toBe("too-many-pixels");
+    expect(await code(file, { maxBytes: 10 })).toBe("too-many-bytes");
+    expect(await code(file.subarray(0, 12))).toBe("damaged");
+    expect(await code(Buffer.from("<svg/>"))).toBe("unsupported-format");
+  });
+});

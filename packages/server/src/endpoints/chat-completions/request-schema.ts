@@ -88,7 +88,7 @@ export const chatRequest: z.ZodType<ChatCompletionRequest> = z
     frequency_penalty: penalty,
     presence_penalty: penalty,
     logit_bias: z.record(z.string().regex(/^\d{1,9}$/, "expected token ids"), z.number().min(-100).max(100)).nullish(),
-    seed: z.int().nullish(),
+    seed: z.number().min(-(2 ** 63)).max(2 ** 63).refine(Number.isInteger, "expected a whole number").nullish().describe("A whole number of 64 bits; the same one gives the same answer."),
     stop: z.union([z.string().min(1).max(256), z.array(z.string().min(1).max(256)).max(16)]).nullish(),
     n: z.literal(1, { error: "expected 1; one answer a request is all that is supported" }).nullish(),
     logprobs: z.boolean().nullish(),

@@ -1,5 +1,5 @@
 import type { ResampleFilter } from "../resample-filter.js";
-import { checkSize, tileViews, type ImagePlan, type ImageView, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { checkSize, resizeStep, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
 import { letterbox } from "./letterbox.js";
 
 /** Settings of `anyresPlan`, LLaVA-OneVision's way with pictures. */
@@ -20,21 +20,22 @@ export interface AnyresPlan {
 /**
  * LLaVA-OneVision: the picture squashed to one tile, then the tiles of the size that fits it best, its shape kept on
  * black (Liu et al. 2024, "anyres"; transformers LlavaOnevisionImageProcessor). An untiled picture is made square first.
- * llama.cpp cuts no tiles of a picture that fits into one, puts others on its own grey, and joins rows without newlines.
+ * llama.cpp cuts no tiles of a picture that fits into one, reads the overview last, and joins rows without newlines.
  * @throws RangeError for a picture without pixels, or where `sizes` has none that it fits
  */
 export function anyresPlan(image: Size, { side, sizes, filter = "bicubic", tiling = true, background = [127, 127, 127], preprocessing = "huggingface" }: AnyresPlan): ImagePlan {
   checkSize("anyresPlan", image);
-  const squash: ImageView = [{ type: "resize", width: side, height: side, filter }];
+  const squash: ImageView = [resizeStep({ width: side, height: side }, filter, preprocessing)];
   const ours = preprocessing === "huggingface";
   if (!tiling && ours) return { views: [[...squarePad(image, background), ...squash]], layout: [{ type: "view-newline", view: 0 }] };
   if (!tiling || (!ours && image.width <= side && image.height <= side)) return { views: [squash], layout: [{ type: "view", view: 0 }] };
   const best = bestSize(image, sizes, ours ? (value) => value : Math.fround);
-  const fitted = ours ? fit(image, best, filter) : letterbox(image, best, filter, [122, 116, 104]);
+  const fitted = ours ? fit(image, best, filter) : letterbox(image, best, filter, [0, 0, 0]);
   const [rows, columns] = [best.height / side, best.width / side];
+  const tiles = Array.from({ length: rows * columns }, (_, i): LayoutPart => ({ type: "view", view: 1 + i }));
   return {
     views: [squash, ...tileViews(fitted, rows, columns, { width: side, height: side })],
-    layout: ours ? [{ type: "anyres", overview: 0, rows, columns }] : Array.from({ length: 1 + rows * columns }, (_, view) => ({ type: "view", view })),
+    layout: ours ? [{ type: "anyres", overview: 0, rows, columns }] : [...tiles, { type: "view", view: 0 }],
   };
 }
 

@@ -1,4 +1,4 @@
-import { checkSize, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { checkSize, resizeStep, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
 
 /** Settings of `idefics3Plan`. */
 export interface Idefics3Plan {
@@ -24,11 +24,12 @@ const around = "<fake_token_around_image>";
 export function idefics3Plan(image: Size, { side, longestEdge, tiling = true, preprocessing = "huggingface" }: Idefics3Plan): ImagePlan {
   checkSize("idefics3Plan", image);
   const first = longestSide(image, longestEdge, preprocessing);
-  const square: ImageView[number] = { type: "resize", width: side, height: side, filter: "lanczos" };
-  const resized: ImageView = [{ type: "resize", ...first, filter: "lanczos" }];
+  const resize = (size: Size): ImageView[number] => resizeStep(size, "lanczos", preprocessing);
+  const square = resize({ width: side, height: side });
+  const resized: ImageView = [resize(first)];
   if (!tiling) return single([...resized, square]);
   const { rows, columns } = tilesOf(first, side, preprocessing);
-  const whole: ImageView = [...resized, { type: "resize", width: columns * side, height: rows * side, filter: "lanczos" }];
+  const whole: ImageView = [...resized, resize({ width: columns * side, height: rows * side })];
   if (rows === 1 && columns === 1 && preprocessing === "huggingface") return single(whole);
   const layout = Array.from({ length: rows }, (_, row): LayoutPart[] => [
     ...Array.from({ length: columns }, (__, column): LayoutPart[] => [

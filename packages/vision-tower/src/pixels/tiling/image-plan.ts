@@ -8,7 +8,12 @@ export interface Size {
 
 /** One step from a picture to what a tower is shown. */
 export type PixelStep =
-  | ({ readonly type: "resize"; readonly filter: ResampleFilter } & Size)
+  | ({
+      readonly type: "resize";
+      readonly filter: ResampleFilter;
+      /** The width before the height, whatever Pillow would do (pass-order.ts): llama.cpp's way. */
+      readonly widthFirst?: true;
+    } & Size)
   | ({ readonly type: "crop"; readonly left: number; readonly top: number } & Size)
   /** The picture on a canvas of one colour (0 to 255 each), its corner at `left` and `top`. */
   | ({ readonly type: "pad"; readonly left: number; readonly top: number; readonly color: readonly [number, number, number] } & Size);
@@ -49,6 +54,11 @@ export function tileViews(before: ImageView, rows: number, columns: number, tile
     ...before,
     { type: "crop", left: (i % columns) * tile.width, top: Math.floor(i / columns) * tile.height, ...tile },
   ]);
+}
+
+/** To a size, as Pillow does or as llama.cpp does: they round to 8 bits between the passes, and may begin with another side. */
+export function resizeStep({ width, height }: Size, filter: ResampleFilter, preprocessing: PreprocessingStyle): PixelStep {
+  return { type: "resize", width, height, filter, ...(preprocessing === "llama.cpp" ? { widthFirst: true } : {}) };
 }
 
 export function text(value: string): LayoutPart {

@@ -1,5 +1,5 @@
 import type { ResampleFilter } from "../resample-filter.js";
-import type { ImageView, Size } from "./image-plan.js";
+import { resizeStep, type ImageView, type Size } from "./image-plan.js";
 
 /**
  * The whole picture in a frame, its shape kept and the rest one colour, as llama.cpp fits it (`PAD_CEIL` of its
@@ -11,7 +11,7 @@ export function letterbox(image: Size, frame: Size, filter: ResampleFilter, colo
   const width = Math.min(Math.ceil(Math.fround(image.width * scale)), frame.width);
   const height = Math.min(Math.ceil(Math.fround(image.height * scale)), frame.height);
   return [
-    { type: "resize", width, height, filter },
+    resizeStep({ width, height }, filter, "llama.cpp"),
     { type: "pad", left: Math.floor((frame.width - width) / 2), top: Math.floor((frame.height - height) / 2), color, ...frame },
   ];
 }

@@ -1,4 +1,5 @@
-import { checkSize, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { checkSize, resizeStep, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { letterbox } from "./letterbox.js";
 import { roundHalfEven } from "./round-half-even.js";
 import { llamaSmartSize, smartSize } from "./smart-resize.js";
 
@@ -28,7 +29,8 @@ export interface Lfm2Plan {
 /**
  * LFM2-VL: a picture near its own shape and size, or, when it is large, tiles in the grid whose shape is nearest, then
  * the whole picture small (transformers Lfm2VlImageProcessor and Lfm2VlProcessor). The tower takes any size (NaFlex).
- * llama.cpp rounds halves up where Python rounds them to even, in float32.
+ * llama.cpp rounds halves up where Python rounds them to even, in float32, and cuts tiles of the picture on black, its
+ * shape kept.
  * @throws RangeError for a picture without pixels
  */
 export function lfm2Plan(image: Size, options: Lfm2Plan = {}): ImagePlan {
@@ -37,14 +39,15 @@ export function lfm2Plan(image: Size, options: Lfm2Plan = {}): ImagePlan {
   const unit = patchSize * factor;
   const pixels = { min: minTokens * unit ** 2, max: maxTokens * unit ** 2 };
   const fitted = preprocessing === "llama.cpp" ? llamaSmartSize(image, unit, pixels) : smartSize(image, unit, pixels, unit);
-  const whole: ImageView = [{ type: "resize", ...fitted, filter: "bilinear" }];
+  const whole: ImageView = [resizeStep(fitted, "bilinear", preprocessing)];
   const rounded = (length: number): number => Math.max(patchSize, roundHalfEven(length / unit) * unit);
   const large = rounded(image.width) * rounded(image.height) > pixels.max * tolerance;
   if (!tiling || !large || (minTiles === 1 && maxTiles === 1)) {
     return { views: [whole], layout: [text("<|image_start|>"), { type: "view", view: 0 }, text("<|image_end|>")] };
   }
   const { rows, columns } = nearestGrid(image, tile, minTiles, maxTiles);
-  const resized: ImageView = [{ type: "resize", width: columns * tile, height: rows * tile, filter: "bilinear" }];
+  const frame = { width: columns * tile, height: rows * tile };
+  const resized: ImageView = preprocessing === "llama.cpp" ? letterbox(image, frame, "bilinear", [0, 0, 0]) : [resizeStep(frame, "bilinear", preprocessing)];
   const shown = thumbnail && rows * columns > 1;
   const tiles = Array.from({ length: rows * columns }, (_, view): LayoutPart[] => [
     ...(rows * columns > 1 ? [text(`<|img_row_${Math.floor(view / columns) + 1}_col_${(view % columns) + 1}|>`)] : []),

@@ -1,4 +1,5 @@
-import { checkSize, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { checkSize, resizeStep, text, tileViews, type ImagePlan, type ImageView, type LayoutPart, type PreprocessingStyle, type Size } from "./image-plan.js";
+import { letterbox } from "./letterbox.js";
 import { roundHalfEven } from "./round-half-even.js";
 
 /** The defaults are those of MiniCPM-V 2.6. */
@@ -19,7 +20,7 @@ export interface MinicpmPlan {
 /**
  * MiniCPM-V 2.6: the picture small, its shape kept, then slices of it in the grid whose shape is nearest (Guo et al. 2024,
  * LLaVA-UHD, 3.1; the model's own image_processing_minicpmv.py). llama.cpp slices only what is wider or higher than
- * `side`, squashes the others to a square, and rounds in float32.
+ * `side`, squashes the others to a square, rounds in float32, and cuts slices of the picture on black, its shape kept.
  * @throws RangeError for a picture without pixels
  */
 export function minicpmPlan(image: Size, { side = 448, patchSize = 14, maxSlices = 9, tiling = true, imageId, preprocessing = "huggingface" }: MinicpmPlan = {}): ImagePlan {
@@ -27,7 +28,7 @@ export function minicpmPlan(image: Size, { side = 448, patchSize = 14, maxSlices
   const ours = preprocessing === "huggingface";
   const arithmetic = ours ? python : float32;
   const grid = tiling ? (ours ? slicesOf(image, side, maxSlices, arithmetic) : llamaSlicesOf(image, side, maxSlices)) : undefined;
-  const resize = (size: Size): ImageView => [{ type: "resize", ...size, filter: "bicubic" }];
+  const resize = (size: Size): ImageView => [resizeStep(size, "bicubic", preprocessing)];
   const square = !ours && image.width <= side && image.height <= side;
   const overview = resize(square ? { width: side, height: side } : bestFit(image, side, patchSize, ours && !grid, arithmetic));
   const opening = text(`${ours && imageId !== undefined ? `<image_id>${imageId}</image_id>` : ""}<image>`);
@@ -35,12 +36,14 @@ export function minicpmPlan(image: Size, { side = 448, patchSize = 14, maxSlices
   const { rows, columns } = grid;
   const cell = { width: divisible(image.width, columns, arithmetic) / columns, height: divisible(image.height, rows, arithmetic) / rows };
   const slice = bestFit(cell, side, patchSize, true, arithmetic);
+  const frame = { width: slice.width * columns, height: slice.height * rows };
+  const whole = ours ? resize(frame) : letterbox(image, frame, "bicubic", [0, 0, 0]);
   const slices = Array.from({ length: rows * columns }, (_, i): LayoutPart[] => [
     text(`${i === 0 ? "</image>" : i % columns === 0 ? "</slice>\n" : "</slice>"}<slice>`),
     { type: "view", view: i + 1 },
   ]).flat();
   return {
-    views: [overview, ...tileViews(resize({ width: slice.width * columns, height: slice.height * rows }), rows, columns, slice)],
+    views: [overview, ...tileViews(whole, rows, columns, slice)],
     layout: [opening, { type: "view", view: 0 }, ...slices, text("</slice>")],
   };
 }

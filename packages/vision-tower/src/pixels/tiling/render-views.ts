@@ -25,7 +25,7 @@ export function renderViews(image: DecodedImage, views: readonly ImageView[]): D
 
 function apply(image: DecodedImage, step: PixelStep): DecodedImage {
   switch (step.type) {
-    case "resize": return resample(image, step.width, step.height, step.filter);
+    case "resize": return resample(step.widthFirst ? resample(image, step.width, image.height, step.filter) : image, step.width, step.height, step.filter);
     case "crop": return crop(image, step);
     case "pad": return pad(image, step);
   }

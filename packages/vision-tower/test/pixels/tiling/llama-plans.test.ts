@@ -24,35 +24,36 @@ interface Golden {
 const golden = goldenJson<Golden>("tiling/llama.json");
 const llama = { preprocessing: "llama.cpp" } as const;
 
-function resized(view: ImageView | undefined): Pair | undefined {
-  const step = view?.find(({ type }) => type === "resize");
-  return step && [step.width, step.height];
+/** What a view is, or is cut from: the picture resized, on its canvas where it has one; the picture itself where nothing is done. */
+function resized(view: ImageView | undefined, picture: Pair): Pair | undefined {
+  const step = view?.findLast(({ type }) => type !== "crop");
+  return step ? [step.width, step.height] : view && picture;
 }
 
 /** A plan in mtmd's words: the overview may come first or last. */
-function slices({ views }: ImagePlan, overview: "first" | "last"): Omit<Slices, "grid"> & { readonly count: number } {
+function slices({ views }: ImagePlan, picture: Pair, overview: "first" | "last"): Omit<Slices, "grid"> & { readonly count: number } {
   const whole = overview === "first" ? views[0] : views.at(-1);
   const tile = overview === "first" ? views[1] : views.at(-2);
-  return { size: [0, 0], overview: resized(whole) as Pair, refined: resized(tile) ?? [0, 0], count: views.length - 1 };
+  return { size: [0, 0], overview: resized(whole, picture) as Pair, refined: resized(tile, picture) ?? [0, 0], count: views.length - 1 };
 }
 
 describe("held against llama.cpp", () => {
   it.each(golden.lfm2)("lfm2Plan of $size", ({ size: [width, height], overview, refined, grid }) => {
-    expect(slices(lfm2Plan({ width, height }, llama), "last")).toEqual({ size: [0, 0], overview, refined, count: grid[0] * grid[1] });
+    expect(slices(lfm2Plan({ width, height }, llama), [width, height], "last")).toEqual({ size: [0, 0], overview, refined, count: grid[0] * grid[1] });
   });
 
   it.each(golden.minicpm)("minicpmPlan of $size", ({ size: [width, height], overview, refined, grid }) => {
-    expect(slices(minicpmPlan({ width, height }, llama), "first")).toEqual({ size: [0, 0], overview, refined, count: grid[0] * grid[1] });
+    expect(slices(minicpmPlan({ width, height }, llama), [width, height], "first")).toEqual({ size: [0, 0], overview, refined, count: grid[0] * grid[1] });
   });
 
   it.each(golden.onevision)("anyresPlan of $size", ({ size: [width, height], overview, refined, grid }) => {
     const sides = [1, 2, 3, 4, 5, 6].map((n) => 384 * n);
     const plan = anyresPlan({ width, height }, { side: 384, sizes: sides.flatMap((high) => sides.map((wide) => ({ width: wide, height: high }))), ...llama });
-    expect(resized(plan.views[0])).toEqual(overview);
+    expect(resized(plan.views[0], [width, height])).toEqual(overview);
     expect(plan.views).toHaveLength(1 + grid[0] * grid[1]);
-    const pad = plan.views[1]?.find(({ type }) => type === "pad");
-    // A picture that is of the best size already is put on no canvas.
-    if (plan.views.length > 1 && (width !== refined[0] || height !== refined[1])) expect([pad?.width, pad?.height]).toEqual(refined);
+    expect(resized(plan.views[1], [width, height]) ?? [0, 0]).toEqual(refined);
+    // The tiles are read first.
+    expect(plan.layout.at(-1)).toEqual({ type: "view", view: 0 });
   });
 
   it.each(golden.idefics3)("idefics3Plan of $size", ({ size: [width, height], grid, views }) => {
@@ -76,7 +77,7 @@ describe("held against llama.cpp", () => {
 
   it("gemma3Plan keeps the picture's shape on black, and shows no crops", () => {
     const plan = gemma3Plan({ width: 900, height: 300 }, { side: 896, panAndScan: {}, ...llama });
-    expect(plan.views).toEqual([[{ type: "resize", width: 896, height: 299, filter: "bilinear" }, { type: "pad", width: 896, height: 896, left: 0, top: 298, color: [0, 0, 0] }]]);
+    expect(plan.views).toEqual([[{ type: "resize", width: 896, height: 299, filter: "bilinear", widthFirst: true }, { type: "pad", width: 896, height: 896, left: 0, top: 298, color: [0, 0, 0] }]]);
     expect(plan.layout).toEqual([{ type: "text", text: "<start_of_image>" }, { type: "view", view: 0 }, { type: "text", text: "<end_of_image>" }]);
   });
 });

@@ -28,6 +28,15 @@ describe("renderViews", () => {
     expect(tile).toMatchObject({ width: 4, height: 4 });
   });
 
+  it("resizes the width before the height where that is asked for, whatever the picture's shape", () => {
+    const tall = picture(9, 60);
+    const size = { width: 7, height: 8 };
+    const [pillow, llama] = renderViews(tall, [[{ type: "resize", ...size, filter: "bicubic" }], [{ type: "resize", ...size, filter: "bicubic", widthFirst: true }]]);
+    expect(pillow).toEqual(resample(resample(tall, 9, 8, "bicubic"), 7, 8, "bicubic"));
+    expect(llama).toEqual(resample(resample(tall, 7, 60, "bicubic"), 7, 8, "bicubic"));
+    expect(llama?.data).not.toEqual(pillow?.data);
+  });
+
   it.each([
     [{ type: "crop", left: 2, top: 0, width: 2, height: 1 }, /expected a crop inside 3x2, got 2x1 at 2, 0/],
     [{ type: "pad", left: 1, top: 0, width: 3, height: 2, color: [0, 0, 0] }, /expected a canvas that holds 3x2 at 1, 0, got 3x2/],

@@ -1,0 +1,36 @@
+/** The known names that are nearest to one, at most three, where they are near enough to have been meant. */
+export function nearestNames(name: string, known: readonly string[]): readonly string[] {
+  const asked = plain(name);
+  if (asked === "") return [];
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: distanceTo(asked, plain(candidate)) }))
+    .filter(({ distance }) => distance <= 0.4)
+    .sort((a, b) => a.distance - b.distance || a.candidate.length - b.candidate.length);
+  const best = ranked[0]?.distance ?? 0;
+  return ranked.filter(({ distance }) => distance <= best + 0.1).slice(0, 3).map(({ candidate }) => candidate);
+}
+
+/** Letters and digits only: people write gemma3, Gemma-3 and gemma_3. */
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9/]/g, "");
+}
+
+/** Edits as a share of the longer name; a name that holds the other is near. Owners count only where one is named. */
+function distanceTo(asked: string, candidate: string): number {
+  const tail = asked.includes("/") ? candidate : candidate.slice(candidate.indexOf("/") + 1);
+  const edits = editDistance(asked, tail) / Math.max(asked.length, tail.length);
+  return asked.length >= 4 && tail.includes(asked) ? Math.min(edits, 0.1 + (0.2 * (tail.length - asked.length)) / tail.length) : edits;
+}
+
+/** Insertions, deletions and replacements between two texts (Levenshtein 1966). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
