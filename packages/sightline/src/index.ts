@@ -32,7 +32,6 @@ export { convertToOnnx, type ConvertToOnnxOptions, type OnnxType } from "./conve
 export { convertToMmproj, type ConvertToMmprojOptions } from "./convert/to-mmproj.js";
 export { convertToSafetensors, type ConvertToSafetensorsOptions } from "./convert/to-safetensors.js";
 export type { ConversionOptions, ConversionProgress } from "./convert/conversion-progress.js";
-export { readsLastBlock, writeMmproj, type Mmproj, type MmprojProjector, type MmprojTensor, type MmprojTower } from "./convert/mmproj-file.js";
 export type { MmprojType } from "./convert/mmproj-type.js";
 export { readPairs, type ReadPairsOptions } from "./finetune/read-pairs.js";
 export { siglipTowers } from "./finetune/training-towers.js";
@@ -41,6 +40,8 @@ export type { PatchTokens, TrainingVision } from "./finetune/training-vision.js"
 export { finetune, type FinetuneOptions } from "./finetune/finetune.js";
 export { parseFinetuneConfig, readFinetuneConfig, type RunConfig } from "./finetune/finetune-config.js";
 export type { AlignConfig, AlignDataSettings, AlignExport, AlignSettings, AlignTrainsSettings, DecoderLoraSettings, ProjectorSettings } from "./finetune/align/align-settings.js";
+export { mmprojTensor, writeMmproj, type MmprojToWrite } from "./models/write-mmproj.js";
+export { mmprojTowerName } from "@sightline/vision-tower";
 export { configOfRun } from "./finetune/run-folder.js";
 export type { DataRead, Exported, FeaturesComputed, FinetuneEvent, PairsLeftOut } from "./finetune/finetune-event.js";
 export type { AugmentSettings, CheckpointSettings, DataSettings, EvaluateSettings, ExportFormat, FinetuneConfig, FinetuneSettings, OptimizerSettings, TrainsSettings } from "./finetune/finetune-settings.js";

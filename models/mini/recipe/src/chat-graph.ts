@@ -33,7 +33,7 @@ export function chatTrainingGraph(shape: ChatBatchShape): TrainingGraph {
   const patchTokens = siglipPatchTokens(normalizedPatches(graph, images, patches), parameter, miniVision, { fused: false });
 
   const decoder = buildDecoder(parameter, { ...miniDecoder, vocabularySize: chatVocabularySize });
-  const projector = newProjector({ type: "mlp", patchWidth: miniVision.width, outputWidth: width });
+  const { projector } = newProjector({ type: "mlp", patchWidth: miniVision.width, outputWidth: width });
   const rows = projector.build(patchTokens, patchGrid(miniVision), parameter);
   const { loss: answerLoss, predicted } = conversationLoss(decoder, reshape(rows, [images * patches, width]), shape);
 

@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { ggufDecoderName, type ParameterSet, type ParameterSlot } from "@sightline/contrastive";
-import { mmprojTowerName, siglipTowerTensors } from "@sightline/vision-tower";
+import { newProjector } from "@sightline/projector";
+import { mmprojTensor, mmprojTowerName, writeMmproj } from "sightline";
 import { writeGguf, writeSafetensors, type GgufValue, type TensorToWrite } from "@sightline/weights";
-import { readsLastBlock, writeMmproj, type MmprojTensor } from "sightline";
 import { readChatTokenizer } from "./chat-tokenizer.js";
 import { chatSpecials, miniDecoder, miniText, miniVision, textSpecials } from "./mini-config.js";
 import { readTextTokenizer } from "./text-tokenizer.js";
@@ -22,25 +22,20 @@ const bool = (value: boolean): GgufValue => ({ type: "bool", value });
 /** Writes every file of models/mini from trained parameters. */
 export async function exportMini(parameters: ParameterSet, runFolder: string, outFolder: string): Promise<void> {
   await mkdir(path.join(outFolder, "siglip"), { recursive: true });
-  await writeMiniMmproj(parameters, path.join(outFolder, "mmproj-mini.gguf"));
+  await writeTowerAndProjector(parameters, path.join(outFolder, "mmproj-mini.gguf"));
   await writeDecoder(parameters, runFolder, path.join(outFolder, "mini-qwen3.gguf"));
   await writeSiglip(parameters, runFolder, path.join(outFolder, "siglip"));
 }
 
 /** Tower and projector, in the names of llama.cpp's mmproj. */
-async function writeMiniMmproj(parameters: ParameterSet, file: string): Promise<void> {
-  const tower = siglipTowerTensors(miniVision.layers, true);
-  const tensors = parameters.slots.flatMap(({ name, shape }): MmprojTensor[] =>
-    tower.includes(name) || name.startsWith("mm.") ? [{ name: mmprojTowerName(name), shape, data: parameters.get(name) }] : []);
-  await writeMmproj(file, {
-    name: "Sightline mini",
-    license: "apache-2.0",
-    tower: { ...miniVision, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-    projector: { type: "mlp", outputWidth: miniDecoder.width, metadata: readsLastBlock(miniVision) },
-    tensors,
-    type: "F16",
-    exactKernel: true,
+async function writeTowerAndProjector(parameters: ParameterSet, file: string): Promise<void> {
+  const tensors = parameters.slots.flatMap(({ name, shape }) => {
+    const stored = name.startsWith("mm.") ? name : mmprojTowerName(name);
+    return stored === undefined ? [] : [mmprojTensor(stored, shape, parameters.get(name))];
   });
+  const { metadata: projector } = newProjector({ type: "mlp", patchWidth: miniVision.width, outputWidth: miniDecoder.width });
+  const half = [0.5, 0.5, 0.5] as const;
+  await writeMmproj(file, { name: "Sightline mini", license: "apache-2.0", vision: miniVision, normalization: { mean: half, std: half }, projector, tensors });
 }
 
 /** ChatML without a default system message. */

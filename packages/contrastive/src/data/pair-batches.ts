@@ -8,7 +8,6 @@ export interface ChosenPair {
   readonly caption: string;
 }
 
-/** Pairs of one step, a caption chosen for each. */
 export interface DataBatch {
   readonly pairs: readonly ChosenPair[];
   readonly epoch: number;

@@ -1,18 +1,18 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { projectorFromCheckpoint, type Projector } from "@sightline/projector";
-import { ConfigError, mmprojTowerName, parsePreprocessorConfig, parseSiglipConfig, checkImageSize, readCheckpointVision, siglipTowerTensors, type SiglipVisionConfig } from "@sightline/vision-tower";
+import { ConfigError, mmprojTowerName, parsePreprocessorConfig, parseSiglipConfig, checkImageSize, readCheckpointVision, siglipTowerTensors, type Normalization, type SiglipVisionConfig } from "@sightline/vision-tower";
 import { WeightsError, type WeightSource } from "@sightline/weights";
 import { SightlineError } from "../sightline-error.js";
-import type { MmprojTensor, MmprojTower } from "./mmproj-file.js";
-import { projectorLayouts, type ProjectorLayout } from "./projector-layouts.js";
+import { projectorLayouts, type MmprojTensor, type ProjectorLayout } from "./projector-layouts.js";
 
 /** Checkpoints of a SigLIP tower without a projector. */
 export const siglipTypes: readonly string[] = ["siglip", "siglip_vision_model"];
 
 /** A SigLIP tower of an open checkpoint, and its projector where it has one. */
 export interface ModelSource {
-  readonly tower: MmprojTower;
+  readonly vision: SiglipVisionConfig;
+  readonly normalization: Pick<Normalization, "mean" | "std">;
   /** Whether the tower has a norm after its last block. */
   readonly postLayerNorm: boolean;
   /** Its tensors under the GGUF's names, of the first `layers` blocks, with the last norm where `postLayerNorm` says so. */
@@ -38,7 +38,8 @@ export async function readModelSource(directory: string, source: WeightSource, s
   if (layout) {
     const vision = await readCheckpointVision(directory, source, signal ? { signal } : {});
     return {
-      tower: towerOf(vision.config, vision.preprocessing),
+      vision: vision.config,
+      normalization: vision.preprocessing,
       postLayerNorm: vision.postLayerNorm,
       tensors: (layers, norm) => towerTensors(source, siglipTowerTensors(layers, norm), vision.rename),
       checkpoint: { layout, projector: projectorFromCheckpoint(source, vision.modelConfig), config: vision.modelConfig, processorConfig: vision.processorConfig },
@@ -50,7 +51,8 @@ export async function readModelSource(directory: string, source: WeightSource, s
   }
   const { vision, preprocessing } = await readSiglip(directory);
   return {
-    tower: towerOf(vision, preprocessing),
+    vision,
+    normalization: preprocessing,
     postLayerNorm: true,
     tensors: (layers, norm) => towerTensors(source, siglipTowerTensors(layers, norm), (name) => name),
   };
@@ -79,17 +81,12 @@ async function readConfig(file: string): Promise<unknown> {
   }
 }
 
-function towerOf(config: SiglipVisionConfig, { mean, std }: { readonly mean: readonly [number, number, number]; readonly std: readonly [number, number, number] }): MmprojTower {
-  const { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps } = config;
-  return { imageSize, patchSize, width, mlpWidth, layers, heads, layerNormEps, mean, std };
-}
-
 function towerTensors(source: WeightSource, names: readonly string[], rename: (name: string) => string): MmprojTensor[] {
   return names.map((name) => {
     const stored = rename(name);
     const info = source.tensors.get(stored);
     if (!info) throw new WeightsError(`convert: ${source.path}: expected the tensor "${stored}" of the vision tower, got none; download the checkpoint again`);
-    return { name: mmprojTowerName(name), shape: info.shape, data: () => source.readFloat32(stored) };
+    return { name: mmprojTowerName(name) as string, shape: info.shape, data: () => source.readFloat32(stored) };
   });
 }
 

@@ -1,7 +1,14 @@
 import { fieldAt } from "@sightline/projector";
 import type { GgufValue, WeightSource } from "@sightline/weights";
 import { SightlineError } from "../sightline-error.js";
-import type { MmprojTensor } from "./mmproj-file.js";
+
+/** A tensor by its name in the GGUF, read when its turn comes. */
+export interface MmprojTensor {
+  readonly name: string;
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  readonly data: () => Promise<Float32Array>;
+}
 
 /** What a projector's numbers depend on besides its tensors. */
 export interface ProjectorFacts {
@@ -13,8 +20,6 @@ export interface ProjectorFacts {
   readonly config?: unknown;
   /** The value of preprocessor_config.json, likewise. */
   readonly processorConfig?: unknown;
-  /** Blocks of the tower that are used, where the projector reads a block before the last norm. */
-  readonly featureLayer: number | undefined;
 }
 
 /** How one kind of projector lies in a Hugging Face checkpoint, and what an mmproj GGUF says of it. */
@@ -55,7 +60,7 @@ const mlp: ProjectorLayout = {
   marks: ["mm.0.weight", "mm.2.weight"],
   exactKernel: false,
   readsBlocks: true,
-  metadata: ({ config, featureLayer }) => [...gelu(config), ...(featureLayer === undefined ? [] : [["clip.vision.feature_layer", ints([featureLayer])] as const]), ...gridPinpoints(config)],
+  metadata: ({ config }) => [...gelu(config), ...gridPinpoints(config)],
 };
 
 const idefics3: ProjectorLayout = {

@@ -3,14 +3,14 @@ import { checkpointDirectory } from "@sightline/vision-tower";
 import { openWeights, readGgufMetadata, WeightsError, writeGguf, type GgufValue, type TensorToWrite, type WeightSource } from "@sightline/weights";
 import { ggufKind } from "../models/gguf-kind.js";
 import { siglipDirectory } from "../models/siglip-directory.js";
+import { writeMmproj } from "../models/write-mmproj.js";
 import { SightlineError } from "../sightline-error.js";
 import { watchedTensors, type ConversionOptions } from "./conversion-progress.js";
 import { keptMmproj, type WholeMmproj } from "./kept-mmproj.js";
-import { writeMmproj, type MmprojTensor } from "./mmproj-file.js";
 import { fileTypes, storedType, type MmprojType } from "./mmproj-type.js";
 import { isDirectory, readModelSource, type ModelSource } from "./model-source.js";
 import { checkOutput } from "./place-output.js";
-import { projectorLayouts, projectorTensors, type ProjectorLayout } from "./projector-layouts.js";
+import { projectorLayouts, projectorTensors, type MmprojTensor, type ProjectorLayout } from "./projector-layouts.js";
 
 export interface ConvertToMmprojOptions extends ConversionOptions {
   /** A .gguf file. */
@@ -93,24 +93,22 @@ async function writeCheckpoint(read: ModelSource, checkpoint: NonNullable<ModelS
   if (options.projector !== undefined) throw new SightlineError("bad-input", `convert: the checkpoint has a projector of its own (${layout.type}); expected none to be named`);
   if (options.featureLayer !== undefined) throw new SightlineError("bad-input", "convert: the checkpoint's config.json says what its projector reads; expected no feature layer to be named");
   const { tensors } = projectorTensors(source, layout);
-  const { layers, width, imageSize, patchSize } = read.tower;
-  const featureLayer = read.postLayerNorm ? undefined : layers;
-  const metadata = layout.metadata({ towerWidth: width, patchSide: Math.floor(imageSize / patchSize), config, processorConfig, featureLayer }, tensors);
+  const { layers, width, imageSize, patchSize } = read.vision;
+  const metadata = layout.metadata({ towerWidth: width, patchSide: Math.floor(imageSize / patchSize), config, processorConfig }, tensors);
   await write(read, layout, { tensors, outputWidth: projector.outputWidth, metadata, layers, postLayerNorm: read.postLayerNorm }, name, options);
 }
 
 /** A SigLIP checkpoint and a projector of another file. */
 async function writeWithProjector(read: ModelSource, source: WeightSource, name: string, options: ConvertToMmprojOptions): Promise<void> {
   const { layout, tensors } = projectorTensors(source);
-  const { tower } = read;
+  const { vision: tower } = read;
   const told = keptMmproj(source)?.metadata ?? source.metadata;
   const valueOf = (key: string): unknown => {
     const value: unknown = told.get(key);
     return typeof value === "object" && value !== null && !Array.isArray(value) && "value" in value ? value.value : value;
   };
   const { layers, normed } = featureLayerOf(options.featureLayer, toldFeatures(source, valueOf), layout, tower.layers, source.path);
-  const featureLayer = layout.readsBlocks ? layers : undefined;
-  const made = layout.metadata({ towerWidth: tower.width, patchSide: Math.floor(tower.imageSize / tower.patchSize), featureLayer }, tensors);
+  const made = layout.metadata({ towerWidth: tower.width, patchSide: Math.floor(tower.imageSize / tower.patchSize) }, tensors);
   const factor = valueOf("clip.vision.projector.scale_factor");
   const metadata = typeof factor === "number" && !made.some(([key]) => key.endsWith("scale_factor")) ? [...made, ["clip.vision.projector.scale_factor", { type: "uint32", value: factor } satisfies GgufValue] as const] : made;
   const outputWidth = widthOf(source, tensors);
@@ -170,18 +168,19 @@ interface Parts {
 async function write(read: ModelSource, layout: ProjectorLayout, { tensors, outputWidth, metadata, layers, postLayerNorm }: Parts, name: string, options: ConvertToMmprojOptions): Promise<void> {
   const { out, type = "F16" } = options;
   checkInput(read, tensors);
+  const all = [...tensors, ...read.tensors(layers, postLayerNorm)];
   await writeMmproj(out, {
     name,
-    tower: { ...read.tower, layers },
-    projector: { type: layout.type, outputWidth, metadata },
-    tensors: [...tensors, ...read.tensors(layers, postLayerNorm)],
-    type,
-    exactKernel: layout.exactKernel,
-  }, options);
+    vision: { ...read.vision, layers },
+    normalization: read.normalization,
+    projector: [["clip.projector_type", { type: "string", value: layout.type }], ["clip.vision.projection_dim", { type: "uint32", value: outputWidth }], ...metadata],
+    tensors: watchedTensors(all.map((tensor): TensorToWrite => ({ ...tensor, dtype: storedType(tensor.name, tensor.shape, type, layout.exactKernel) })), options),
+    fileType: fileTypes[type],
+  });
 }
 
 /** Throws SightlineError unless the projector's first layer reads what the tower gives. */
-function checkInput({ tower: { width } }: ModelSource, tensors: readonly MmprojTensor[]): void {
+function checkInput({ vision: { width } }: ModelSource, tensors: readonly MmprojTensor[]): void {
   for (const [name, axis] of [["mm.0.weight", 1], ["mm.model.fc.weight", 1], ["mm.input_projection.weight", 0]] as const) {
     const shape = tensors.find((tensor) => tensor.name === name)?.shape;
     if (!shape) continue;

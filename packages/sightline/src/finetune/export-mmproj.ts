@@ -4,8 +4,8 @@ import { replaceGgufTensors } from "../models/replace-gguf-tensors.js";
 import { SightlineError } from "../sightline-error.js";
 
 /**
- * Puts a trained tower into an mmproj GGUF: a copy of `base`, metadata and projector untouched, with the tower's tensors
- * replaced, in the types that they have there.
+ * Puts a trained tower into an mmproj GGUF: a copy of `base`, header and projector untouched, with the tower's tensors
+ * replaced where they lie, in the types that they have there.
  * @param names of the vision tower's tensors in Hugging Face's layout; those of its pooling head are not in the file
  * @param trained a tensor by that name, float32
  * @throws SightlineError `model-mismatch` naming the tensor, when the base holds another tower; WeightsError for a type that

@@ -31,7 +31,7 @@ describe("an mmproj, written as safetensors and back, is the same file", () => {
     expect((await roundTrip("mini", fresh(kind === "file" ? ".safetensors" : ""))).equals(await readFile(mini))).toBe(true);
   });
 
-  it.each(["gemma3", "idefics3", "linear", "mlp", "onevision", "lfm2"])("of the family %s", async (family) => {
+  it.each(["gemma3", "idefics3", "linear", "mlp", "onevision", "lfm2"] as const)("of the family %s", async (family) => {
     const file = fresh(".gguf");
     await writeSeededMmproj(file, family);
     expect((await roundTrip(file, fresh(".safetensors"))).equals(await readFile(file))).toBe(true);

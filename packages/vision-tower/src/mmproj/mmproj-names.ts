@@ -1,9 +1,10 @@
 /**
  * A SigLIP tower's tensor, by its name in a Hugging Face checkpoint (`vision_model.encoder.layers.0.mlp.fc1.weight`), as
- * llama.cpp's converter names it (`v.blk.0.ffn_up.weight`). Names that no tower has are changed in part or not at all.
+ * llama.cpp's converter names it (`v.blk.0.ffn_up.weight`); `undefined` for one that an mmproj has not, such as the pooling
+ * head's.
  */
-export function mmprojTowerName(name: string): string {
-  return name
+export function mmprojTowerName(name: string): string | undefined {
+  const renamed = name
     .replace("vision_model.embeddings.patch_embedding", "v.patch_embd")
     .replace("vision_model.embeddings.position_embedding", "v.position_embd")
     .replace("vision_model.post_layernorm", "v.post_ln")
@@ -13,6 +14,7 @@ export function mmprojTowerName(name: string): string {
     .replace(/self_attn\.([qkv])_proj/, "attn_$1")
     .replace("mlp.fc1", "ffn_up")
     .replace("mlp.fc2", "ffn_down");
+  return renamed.startsWith("v.") ? renamed : undefined;
 }
 
 /** The names of a SigLIP tower's tensors without its pooling head, in a Hugging Face checkpoint's order. */

@@ -95,5 +95,8 @@ function ggufNames(source: WeightSource, width: number): (name: string) => strin
   const reads = (name: string): boolean => source.tensors.get(`v.blk.0.${name}.weight`)?.shape[1] === width;
   const swapped = reads("ffn_down") && !reads("ffn_up");
   const other: Readonly<Record<string, string>> = { ffn_up: "ffn_down", ffn_down: "ffn_up" };
-  return (name) => (swapped ? mmprojTowerName(name).replace(/ffn_(up|down)/, (part) => other[part] as string) : mmprojTowerName(name));
+  return (name) => {
+    const renamed = mmprojTowerName(name) ?? name;
+    return swapped ? renamed.replace(/ffn_(up|down)/, (part) => other[part] as string) : renamed;
+  };
 }

@@ -2,10 +2,10 @@ import { constants } from "node:fs";
 import { copyFile, cp, readdir } from "node:fs/promises";
 import path from "node:path";
 import { ggufDecoderName, loadBestParameters, mergedWeight, type LoraOptions, type ParameterSet } from "@sightline/contrastive";
-import { mmprojTowerName, siglipTowerTensors } from "@sightline/vision-tower";
+import { mmprojTowerName } from "@sightline/vision-tower";
 import { writeGguf, writeSafetensors, type TensorToWrite } from "@sightline/weights";
 import { isWritable, replaceGgufTensors } from "../../models/replace-gguf-tensors.js";
-import { readsLastBlock, writeMmproj, type MmprojTensor } from "../../convert/mmproj-file.js";
+import { mmprojTensor, writeMmproj } from "../../models/write-mmproj.js";
 import { SightlineError } from "../../sightline-error.js";
 import type { Exported } from "../finetune-event.js";
 import { replaceFolder } from "../replace-folder.js";
@@ -79,34 +79,26 @@ function decoderFile({ decoderPath }: AlignModel): string {
 }
 
 async function writeAlignedMmproj({ config, model, parameters }: AlignedModel, file: string): Promise<void> {
-  const { towerSource, tower, vision, projector, started } = model;
+  const { towerSource, tower, vision, started } = model;
   const trained = parameters.slots.filter(({ name }) => !isDecoderParameter(name));
   if (!started || !vision) {
     return replaceGgufTensors(towerSource.path, file, new Map(trained.map(({ name }) => [isTowerParameter(name) ? tower.fileName(name) : name, async () => parameters.get(name)])));
   }
-  const { mean, std } = tower.preprocessing;
-  const ofProjector = trained.filter(({ name }) => !isTowerParameter(name)).map(({ name, shape }): MmprojTensor => ({ name, shape, data: parameters.get(name) }));
-  await writeMmproj(file, {
-    name: path.basename(config.out),
-    tower: { ...vision, mean, std },
-    projector: { type: projector.type, outputWidth: projector.outputWidth, metadata: readsLastBlock(vision) },
-    tensors: [...towerTensors(model, parameters), ...ofProjector],
-    type: "F16",
-    exactKernel: true,
-  });
+  const projector = trained.filter(({ name }) => !isTowerParameter(name)).map(({ name, shape }): TensorToWrite => mmprojTensor(name, shape, parameters.get(name)));
+  await writeMmproj(file, { name: path.basename(config.out), vision, normalization: tower.preprocessing, projector: started, tensors: [...towerTensors(model, parameters), ...projector] });
 }
 
 /** The tower beside a new projector: those of an mmproj as they are stored there, those of a checkpoint by llama.cpp's names. */
-function towerTensors({ towerSource, tower, vision }: AlignModel, parameters: ParameterSet): (MmprojTensor | TensorToWrite)[] {
+function towerTensors({ towerSource, tower }: AlignModel, parameters: ParameterSet): TensorToWrite[] {
   const trained = new Map(parameters.slots.filter(({ name }) => isTowerParameter(name)).map(({ name }) => [tower.fileName(name), parameters.get(name)]));
-  const ofTower = new Set(siglipTowerTensors(vision?.layers ?? 0, true));
-  return [...towerSource.tensors.values()].flatMap(({ name, shape, dtype }): (MmprojTensor | TensorToWrite)[] => {
+  return [...towerSource.tensors.values()].flatMap(({ name, shape, dtype }): TensorToWrite[] => {
     const values = trained.get(name);
     if (towerSource.format === "gguf") {
       if (!name.startsWith("v.") || name === "v.image_newline") return [];
       return [values ? { name, dtype, shape, data: values } : { name, dtype, shape, data: () => towerSource.readBytes(name) }];
     }
-    return ofTower.has(name) ? [{ name: mmprojTowerName(name), shape, data: values ?? (() => towerSource.readFloat32(name)) }] : [];
+    const stored = mmprojTowerName(name);
+    return stored === undefined ? [] : [mmprojTensor(stored, shape, values ?? (() => towerSource.readFloat32(name)))];
   });
 }
 

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { decoderFromCheckpoint, decoderFromGguf, withRopeFactors, type Parameter, type StoredDecoder } from "@sightline/contrastive";
 import type { Graph } from "@sightline/graph";
-import { newProjector, type Projector } from "@sightline/projector";
+import { newProjector, type NewProjector, type Projector } from "@sightline/projector";
 import { checkpointDirectory, loadSiglipConfig, readMmprojVision, siglipGridTower, weightParameters, type GridTower, type SiglipVisionConfig } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { imageModelOf, readImageParts, type ImageModel } from "../../image-model.js";
@@ -24,8 +24,8 @@ export interface AlignModel extends AsyncDisposable {
   /** The tower's shape, where it can be written into a new mmproj. */
   readonly vision: SiglipVisionConfig | undefined;
   readonly projector: Projector;
-  /** Whether the projector begins anew, or goes on from the model's. */
-  readonly started: boolean;
+  /** What a new mmproj says of the projector; undefined where the run goes on from one. */
+  readonly started: NewProjector["metadata"] | undefined;
   /** How pictures are shown. */
   readonly images: ImageModel;
   readonly decoder: StoredDecoder;
@@ -109,7 +109,7 @@ async function readSeeing(files: Files, { start, type, hiddenWidth }: AlignConfi
   const source = await openWeights(where);
   const dispose = { [Symbol.asyncDispose]: () => source.close() };
   try {
-    const begin = (patchWidth: number): Projector => newProjector({ type, patchWidth, outputWidth, ...(hiddenWidth === undefined ? {} : { hiddenWidth }) });
+    const begin = (patchWidth: number): NewProjector => newProjector({ type, patchWidth, outputWidth, ...(hiddenWidth === undefined ? {} : { hiddenWidth }) });
     // A new projector shows pictures whole, whatever the file says of tiles.
     const untiled = { format: source.format, metadata: new Map() };
     if (files.tower !== undefined) {
@@ -117,19 +117,19 @@ async function readSeeing(files: Files, { start, type, hiddenWidth }: AlignConfi
       const { vision } = config;
       // Readers of an mmproj resize as llama.cpp does for this type of projector.
       const tower = siglipGridTower(source, { config: vision, preprocessing: { ...preprocessing, filter: "bicubic" }, postLayerNorm: true, positions: "fixed", rename: (name) => name });
-      const projector = begin(tower.width);
-      return { tower, towerLayers: vision.layers, towerSource: source, vision, projector, started: true, images: imageModelOf(where, untiled, { tower, projector }), ...dispose };
+      const { projector, metadata } = begin(tower.width);
+      return { tower, towerLayers: vision.layers, towerSource: source, vision, projector, started: metadata, images: imageModelOf(where, untiled, { tower, projector }), ...dispose };
     }
     const parts = await readImageParts(where, source);
     if (start === "model") {
       const layers = source.format === "gguf" && parts.tower.fixedGrid ? readMmprojVision(source).config.layers : Number.POSITIVE_INFINITY;
-      return { tower: parts.tower, towerLayers: layers, towerSource: source, vision: undefined, projector: parts.projector, started: false, images: imageModelOf(where, source, parts), ...dispose };
+      return { tower: parts.tower, towerLayers: layers, towerSource: source, vision: undefined, projector: parts.projector, started: undefined, images: imageModelOf(where, source, parts), ...dispose };
     }
     if (source.format !== "gguf") throw new SightlineError("bad-input", `finetune: ${where}: a new projector is written beside the tower of an mmproj GGUF or of a SigLIP checkpoint; expected one of these`);
     const read = readMmprojVision(source);
     const tower = siglipGridTower(source, { ...read, preprocessing: { ...read.preprocessing, filter: "bicubic" } });
-    const projector = begin(tower.width);
-    return { tower, towerLayers: read.config.layers, towerSource: source, vision: read.config, projector, started: true, images: imageModelOf(where, untiled, { tower, projector }), ...dispose };
+    const { projector, metadata } = begin(tower.width);
+    return { tower, towerLayers: read.config.layers, towerSource: source, vision: read.config, projector, started: metadata, images: imageModelOf(where, untiled, { tower, projector }), ...dispose };
   } catch (error) {
     await source.close();
     throw error;
