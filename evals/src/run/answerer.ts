@@ -54,7 +54,7 @@ export class Embedder implements AsyncDisposable {
   }
 
   static async open({ model, precision, signal }: ModelOptions): Promise<Embedder> {
-    const directory = siglipDirectory(model);
+    const directory = await siglipDirectory(model);
     const tower = await loadVisionTower(directory, { precision, signal });
     return new Embedder(tower, { name: model, fingerprint: await fingerprintOf(directory).catch(() => directory), precision });
   }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { decoderFromCheckpoint, decoderFromGguf, withRopeFactors, type Parameter, type StoredDecoder } from "@sightline/contrastive";
 import type { Graph } from "@sightline/graph";
 import { newProjector, type NewProjector, type Projector } from "@sightline/projector";
-import { checkpointDirectory, loadSiglipConfig, readMmprojVision, siglipGridTower, weightParameters, type GridTower, type SiglipVisionConfig } from "@sightline/vision-tower";
+import { loadSiglipConfig, readMmprojVision, siglipGridTower, weightParameters, type GridTower, type SiglipVisionConfig } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { imageModelOf, readImageParts, type ImageModel } from "../../image-model.js";
 import { findModelFiles } from "../../models/model-files.js";
@@ -81,7 +81,7 @@ async function modelFiles(model: AlignConfig["model"]): Promise<Files> {
   if (typeof model === "string") return findModelFiles(model);
   const isDirectory = (await stat(model.decoder).catch(() => undefined))?.isDirectory() === true;
   const name = path.basename(model.decoder, ".gguf");
-  if ("tower" in model) return { name, decoder: model.decoder, tower: await checkpointDirectory(siglipDirectory(model.tower)) };
+  if ("tower" in model) return { name, decoder: model.decoder, tower: await siglipDirectory(model.tower) };
   return isDirectory ? { name, ...model } : findModelFiles(model);
 }
 
