@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { startServer, type RunningServer, type ServerOptions } from "@sightline/server";
+import { hubModels, startServer, type RunningServer, type ServerOptions } from "@sightline/server";
 import { DemoUsageError, parseDemoOptions, usage, type DemoOptions } from "./demo-options.js";
 import { openBrowser } from "./open-browser.js";
 
@@ -24,7 +24,8 @@ async function main(): Promise<void> {
 }
 
 async function start({ models, siglip, port }: DemoOptions): Promise<RunningServer> {
-  const options: ServerOptions = { models, siglip, staticDirectory: pageDirectory, log: { level: "error" } };
+  // Whoever sits at this machine may fetch models into its cache; nobody else reaches a loopback address.
+  const options: ServerOptions = { models, siglip, staticDirectory: pageDirectory, log: { level: "error" }, ...(await hubModels()) };
   if (port !== undefined) return startServer({ ...options, port });
   try {
     return await startServer({ ...options, port: usualPort });

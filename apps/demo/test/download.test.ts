@@ -20,7 +20,7 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
       port: 0,
       models: [{ name: "mini", path: "mini" }],
       staticDirectory: page,
-      pullableModels: ["owner/small"],
+      pullableModels: [{ name: "owner/small", kind: "chat" }],
       pullModel: async (name, { onProgress, signal }) => {
         for (let loaded = 0; loaded <= 40; loaded += 10) {
           while (loaded > fetched.allowed) {

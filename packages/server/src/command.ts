@@ -16,6 +16,7 @@ export function command(): Command {
     .option("--api-keys <file>", "keys, one a line, of which requests must bring one as Authorization: Bearer")
     .option("--cors-origin <origin...>", 'origins whose pages may use the server; "*" is every page')
     .option("--allow-host <name...>", "more names by which this machine is reached while it listens on a loopback address")
+    .option("--allow-pull", "clients may have the models of `sightline list` fetched into the Hugging Face cache (POST /v1/models/pull)")
     .optionsGroup("Images:")
     .option("--media-root <folder>", "the only folder of which requests may name files")
     .option("--allow-image-host <host...>", '"example.com" or "*.example.com": images may be fetched from there over https')

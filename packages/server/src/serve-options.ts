@@ -1,6 +1,7 @@
 import path from "node:path";
 import { defined, UsageError } from "sightline/cli";
 import { readApiKeys } from "./http/api-keys.js";
+import { hubModels } from "./hub-models.js";
 import type { ServerLog } from "./log.js";
 import type { ChatToServe, ServerOptions, SiglipToServe } from "./server-options.js";
 
@@ -24,6 +25,7 @@ export interface ServeCommandOptions {
   readonly allowHost?: readonly string[];
   readonly corsOrigin?: readonly string[];
   readonly static?: string;
+  readonly allowPull?: boolean;
   readonly waiting?: number;
   readonly maxTokens?: number;
   readonly seconds?: number;
@@ -50,6 +52,7 @@ export async function serverOptions(options: ServeCommandOptions): Promise<Serve
     models,
     siglip,
     limits,
+    ...(options.allowPull ? await hubModels() : {}),
     ...defined({
       apiKeys: options.apiKeys === undefined ? undefined : await readApiKeys(options.apiKeys),
       mediaRoot: options.mediaRoot, allowedImageHosts: options.allowImageHost, localImageHosts: options.localImageHost, allowedHosts: options.allowHost,

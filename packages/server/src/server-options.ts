@@ -29,6 +29,12 @@ export interface PullProgress {
 /** Fetches a model by a name that a client gave, and says how to serve it. */
 export type PullModel = (model: string, options: { readonly signal: AbortSignal; readonly onProgress: (event: PullProgress) => void }) => Promise<ChatToServe | (SiglipToServe & { readonly kind: "siglip" })>;
 
+/** A model that can be fetched, and what it will be. */
+export interface PullableModel {
+  readonly name: string;
+  readonly kind: "chat" | "siglip";
+}
+
 /** Settings of `startServer`. */
 export interface ServerOptions {
   /** "127.0.0.1" when left out: this machine alone. */
@@ -59,8 +65,8 @@ export interface ServerOptions {
   readonly log?: ServerLog;
   /** Fetches what `POST /v1/models/pull` names; without it only models that are served can be named, which loads them. */
   readonly pullModel?: PullModel;
-  /** Names that `pullModel` knows, for `/v1/models` to list as available. */
-  readonly pullableModels?: readonly string[];
+  /** What `pullModel` knows, for `/v1/models` to list as available. */
+  readonly pullableModels?: readonly PullableModel[];
 }
 
 /** Every option set and checked. */
@@ -92,7 +98,7 @@ const schema = z.strictObject({
   idleUnloadSeconds: z.number().positive().optional(),
   log: z.unknown().optional(),
   pullModel: z.unknown().optional(),
-  pullableModels: strings.optional(),
+  pullableModels: z.array(z.object({ name: z.string().min(1), kind: z.enum(["chat", "siglip"]) })).optional(),
 });
 
 /** @throws RangeError that names the option that cannot be used */

@@ -95,7 +95,7 @@ describe("pulling a model", () => {
       await gate;
       return { name: model, path: "mini" };
     };
-    await using server = await miniServer({ siglip: [], pullModel, pullableModels: ["hub/new", "hub/other"] });
+    await using server = await miniServer({ siglip: [], pullModel, pullableModels: [{ name: "hub/new", kind: "chat" }, { name: "hub/other", kind: "chat" }] });
     expect(await statuses(server)).toEqual({ mini: "loaded", "hub/new": "available", "hub/other": "available" });
     const pulling = events(server, "/v1/models/pull", { model: "hub/new" });
     await until(async () => (await statuses(server))["hub/new"] === "downloading");

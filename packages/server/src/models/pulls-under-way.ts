@@ -1,5 +1,5 @@
 import { ApiError } from "../api-error.js";
-import type { PullModel, PullProgress, ServerOptions } from "../server-options.js";
+import type { PullableModel, PullModel, PullProgress, ServerOptions } from "../server-options.js";
 import type { ModelPool } from "./model-pool.js";
 import { describeListed, listedModel, type ListedModel, type ServedModel } from "./served-model.js";
 
@@ -9,7 +9,7 @@ const mostPulls = 2;
 /** Models that can be fetched, and those that are being fetched: each once at a time. */
 export class PullsUnderWay {
   readonly #pull: PullModel | undefined;
-  readonly #pullable: readonly string[];
+  readonly #pullable: readonly PullableModel[];
   readonly #models: ModelPool;
   readonly #names = new Set<string>();
   /** Unix time, seconds. */
@@ -24,8 +24,8 @@ export class PullsUnderWay {
   /** Those that are not served yet. */
   listed(): ListedModel[] {
     const served = new Set(this.#models.all().map(({ name }) => name));
-    const names = new Set([...this.#pullable, ...this.#names].filter((name) => !served.has(name)));
-    return [...names].map((name) => describeListed(name, "chat", this.#since, this.#names.has(name) ? "downloading" : "available"));
+    const known = new Map([...[...this.#names].map((name) => [name, "chat"] as const), ...this.#pullable.map(({ name, kind }) => [name, kind] as const)]);
+    return [...known].filter(([name]) => !served.has(name)).map(([name, kind]) => describeListed(name, kind, this.#since, this.#names.has(name) ? "downloading" : "available"));
   }
 
   /**
