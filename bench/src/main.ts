@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { bulkBench } from "./bulk-bench.js";
 import { chatBench } from "./chat-bench.js";
 import { llamaServerBench } from "./llama-server-bench.js";
 import { finetuneBench } from "./finetune-bench.js";
@@ -28,4 +29,5 @@ await new Command("bench")
   .addCommand(memoryBench())
   .addCommand(searchBench())
   .addCommand(metricsBench())
+  .addCommand(bulkBench())
   .parseAsync();

@@ -33,18 +33,22 @@ async function measure({ rows, width, top, threads, queries, folder: parent = tm
   try {
     const file = path.join(folder, "embeddings.npy");
     await writeRandomRows(file, rows, width);
+    const loadCpu = process.cpuUsage();
     const started = performance.now();
     await using index = await openIndex(file, { threads });
     const loadMs = performance.now() - started;
+    const loadCpuMs = cpuMs(loadCpu);
     const times: number[] = [];
-    const names: number[] = [];
+    const cpuTimes: number[] = [];
     for (let i = 0; i <= queries; i++) {
       const query = randomUnits(1, width, i + 1);
+      const cpu = process.cpuUsage();
       const from = performance.now();
-      const [hits] = await index.search(query, top);
+      await index.search(query, top);
       // The first one compiles the kernel.
-      if (i > 0) times.push(performance.now() - from);
-      names.push(hits?.length ?? 0);
+      if (i === 0) continue;
+      times.push(performance.now() - from);
+      cpuTimes.push(cpuMs(cpu));
     }
     const four = performance.now();
     await index.search(randomUnits(4, width, 99), top);
@@ -57,7 +61,9 @@ async function measure({ rows, width, top, threads, queries, folder: parent = tm
         top,
         threads,
         loadMs: rounded(loadMs),
+        loadCpuMs: rounded(loadCpuMs),
         queryMs: rounded(queryMs),
+        queryCpuMs: rounded(median(cpuTimes)),
         worstQueryMs: rounded(Math.max(...times)),
         fourQueriesMs: rounded(fourMs),
         scanGigabytesPerSecond: rounded((rows * width * 2) / queryMs / 1e6),
@@ -107,6 +113,12 @@ function randomUnits(rows: number, width: number, seed: number): Float32Array {
     for (let d = row * width; d < (row + 1) * width; d++) values[d]! *= factor;
   }
   return values;
+}
+
+/** CPU time of all threads since then: what a busy machine changes least. */
+function cpuMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
 }
 
 function median(values: readonly number[]): number {

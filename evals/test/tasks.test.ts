@@ -239,8 +239,10 @@ describe("tasks of embeddings, with mini's SigLIP", () => {
     await karpathyFile(name, name.startsWith("coco") ? "dataset_coco.json" : "dataset_flickr30k.json");
     const { results } = await evaluate([name], { model: "mini", data: root, out: path.join(root, `out-${name}`), batchSize: 2 });
     const figures = results.results[name] ?? {};
-    expect(Object.keys(figures)).toEqual(["image-to-text R@1", "image-to-text R@5", "image-to-text R@10", "text-to-image R@1", "text-to-image R@5", "text-to-image R@10"]);
+    expect(Object.keys(figures)).toEqual(["image-to-text R@1", "image-to-text R@5", "image-to-text R@10", "text-to-image R@1", "text-to-image R@5", "text-to-image R@10", "ece"]);
     expect(figures["image-to-text R@10"]).toBe(1);
+    expect(figures["ece"]).toBeGreaterThan(0);
+    expect(figures["ece"]).toBeLessThan(0.5);
     expect(figures["image-to-text R@1"]).toBeGreaterThanOrEqual(0.4);
     // Half of the texts are "Another caption of picture N.", which says nothing.
     expect(figures["text-to-image R@1"]).toBeGreaterThanOrEqual(0.3);

@@ -1,14 +1,11 @@
-import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { startServer, type RunningServer } from "@sightline/server";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildPage } from "./browser/build-page";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage } from "./browser/demo-page";
 import { soon } from "./browser/soon";
 
-const application = fileURLToPath(new URL("..", import.meta.url));
 const megabyte = 1e6;
 
 describe.skipIf(withoutChromium)("the model picker, on the real server, with a fetch that only counts to 40 MB and then gives mini", () => {
@@ -18,11 +15,11 @@ describe.skipIf(withoutChromium)("the model picker, on the real server, with a f
   const fetched: { reached: number; allowed: number; failure?: Error } = { reached: 0, allowed: 0 };
 
   beforeAll(async () => {
-    await build({ configFile: path.join(application, "vite.config.ts"), logLevel: "warn", build: { outDir: path.join(application, "dist/download-page") } });
+    const page = await buildPage("download-page");
     server = await startServer({
       port: 0,
       models: [{ name: "mini", path: "mini" }],
-      staticDirectory: path.join(application, "dist/download-page"),
+      staticDirectory: page,
       pullableModels: ["owner/small"],
       pullModel: async (name, { onProgress, signal }) => {
         for (let loaded = 0; loaded <= 40; loaded += 10) {

@@ -1,24 +1,22 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { buildPage } from "./browser/build-page";
 import { withoutChromium } from "./browser/chromium";
 import { DemoPage, example } from "./browser/demo-page";
 import { soon } from "./browser/soon";
 import { startDemo, type DemoServer } from "./browser/demo-server";
 
-const application = fileURLToPath(new URL("..", import.meta.url));
-
 /** The same files under two names: the second is loaded when it is chosen. */
 const twoModels = ["--model", "mini", "--model", "twin=mini"];
 
 describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => {
+  let page: string;
   let server: DemoServer;
   let demo: DemoPage;
 
   beforeAll(async () => {
-    await build({ configFile: path.join(application, "vite.config.ts"), logLevel: "warn" });
+    page = await buildPage("page");
     server = await startDemo("--port", "0", ...twoModels);
     demo = await DemoPage.open(server.url);
   });
@@ -42,7 +40,7 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
   };
 
   it("loads less than 200 KB of script and can be used within a second", async () => {
-    const assets = path.join(application, "dist/page/assets");
+    const assets = path.join(page, "assets");
     const scripts = (await readdir(assets)).filter((name) => name.endsWith(".js"));
     const sizes = await Promise.all(scripts.map(async (name) => (await stat(path.join(assets, name))).size));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(200_000);
@@ -61,6 +59,34 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.getByRole("heading", { name: "Show me something." }).waitFor();
     expect(await demo.page.locator(".example").count()).toBe(6);
     expect(await demo.audit("empty")).toEqual([]);
+  });
+
+  it("shows where to drop while files are dragged over it", async () => {
+    await fresh();
+    await demo.page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([], "a.png", { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent("dragenter", { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await demo.page.getByText("Drop to ask about it").waitFor();
+    expect(await demo.audit("dragging")).toEqual([]);
+    await demo.page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([], "a.png", { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent("dragleave", { dataTransfer, bubbles: true }));
+    });
+    await demo.page.getByText("Drop to ask about it").waitFor({ state: "hidden" });
+  });
+
+  it("waits for a model that is loading (a 503, given here), and asks again by itself", async () => {
+    await demo.page.route("**/v1/models", (route) => route.fulfill({ status: 503, body: "" }));
+    await fresh();
+    await demo.page.getByText("The model is loading.").waitFor();
+    expect(await demo.audit("loading")).toEqual([]);
+    await demo.page.unroute("**/v1/models");
+    await demo.page.getByText("The model is loading.").waitFor({ state: "hidden" });
+    await demo.button("Model: mini").waitFor();
+    expect(new Set(demo.problems.splice(0))).toEqual(new Set(["Failed to load resource: the server responded with a status of 503 (Service Unavailable)"]));
   });
 
   it("answers about a picture that is dropped on it", async () => {
@@ -90,6 +116,20 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.button("Send").click();
     expect(await demo.answer(0)).toBe("I see a sunflower and a deer.");
     expect(await demo.page.locator(".question-text").textContent()).toBe("What do you see?");
+  });
+
+  it("asks about two pictures at once, and looks closer at the one that is chosen", async () => {
+    await fresh();
+    await demo.choose("crabs.png", "penguins.png");
+    const sending = demo.page.waitForRequest(/chat\/completions/);
+    await demo.question.fill("What do you see?");
+    await demo.question.press("Enter");
+    const { messages } = (await sending).postDataJSON() as { messages: { content: { type: string }[] }[] };
+    expect(messages[0]?.content.map(({ type }) => type)).toEqual(["image_url", "image_url", "text"]);
+    expect(await demo.answer(0)).toMatch(/^I see/);
+    await demo.button("Look closer at crabs.png").click();
+    expect(await demo.page.locator(".viewed").getByRole("img").getAttribute("alt")).toBe("crabs.png");
+    expect(await demo.page.locator(".plate img").count()).toBe(2);
   });
 
   it("says so when what is dropped is no picture, or one that cannot be read", async () => {
@@ -155,6 +195,8 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.question.fill("What do you see?");
     await demo.question.press("Enter");
     await demo.page.locator(".answer.writing .prose").waitFor();
+    expect(await demo.audit("writing")).toEqual([]);
+    expect(await demo.page.getByRole("log").getAttribute("aria-busy")).toBe("true");
     await demo.button("Stop").click();
     await demo.page.getByText("Stopped here.").waitFor();
     const stopped = await demo.answer(0);
@@ -162,7 +204,9 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await usualAnswers();
     expect(await demo.audit("stopped")).toEqual([]);
     expect(await demo.page.locator(".answer").textContent()).toContain(stopped);
-    expect(await demo.ask("Is there an airplane?")).toMatch(/^Yes/);
+    await demo.button("New conversation").click();
+    await demo.choose("crabs.png");
+    expect(await demo.ask("What do you see?")).toBe("I see two crabs.");
   });
 
   it("says when an answer has reached the length that is allowed", async () => {
@@ -237,8 +281,8 @@ describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => 
     await demo.page.locator(".plate img").waitFor();
     expect(await demo.page.locator(".plate img").evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth))).toBe(384);
     // What was seen before the reload is still known to the model.
-    expect(await demo.ask("Is there a penguin?")).toMatch(/^Yes/);
-    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("penguins see");
+    expect(await demo.ask("Is there a penguin in the photo?")).toMatch(/^Yes/);
+    await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("PENGUIN photo");
     await expect.poll(() => demo.page.locator(".row").count(), soon).toBe(1);
     await demo.page.getByRole("searchbox", { name: "Search conversations" }).fill("nothing like it");
     await demo.page.getByText("Nothing found for “nothing like it”.").waitFor();

@@ -54,7 +54,7 @@ export class Embedder implements AsyncDisposable {
   }
 
   static async open({ model, precision, signal }: ModelOptions): Promise<Embedder> {
-    const directory = siglipDirectory(model);
+    const directory = await siglipDirectory(model);
     const tower = await loadVisionTower(directory, { precision, signal });
     return new Embedder(tower, { name: model, fingerprint: await fingerprintOf(directory).catch(() => directory), precision });
   }
@@ -67,6 +67,13 @@ export class Embedder implements AsyncDisposable {
   /** float32[T, D] */
   texts(texts: readonly string[], signal: AbortSignal): Promise<Float32Array> {
     return this.#tower.encodeTexts(texts, { signal });
+  }
+
+  /** Scale and bias that make SigLIP's cosines logits of probabilities; undefined for a tower whose logits are none. */
+  get sigmoid(): { readonly scale: number; readonly bias: number } | undefined {
+    const { logitScale, logitBias } = this.#tower;
+    // CLIP's have no bias.
+    return logitScale === undefined || logitBias === undefined || logitBias === 0 ? undefined : { scale: logitScale, bias: logitBias };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

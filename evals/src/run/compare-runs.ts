@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { z } from "zod";
 import { EvalError } from "../eval-error.js";
 import { escapeHtml, page } from "./html.js";
-import type { Results } from "./results.js";
 import { bootstrapInterval, pairedPermutationTest, seededRandom, type Interval } from "./statistics.js";
 
 /** One task in two runs, over the samples that both have. */
@@ -19,10 +19,12 @@ export interface Comparison {
   readonly differs: readonly string[];
 }
 
-interface ScoredLine {
-  readonly id: string;
-  readonly score: number;
-}
+/** What is read of a run's results.json. */
+const runSchema = z.object({
+  results: z.record(z.string(), z.record(z.string(), z.number())),
+  configs: z.record(z.string(), z.record(z.string(), z.unknown())),
+});
+const scoredLine = z.object({ id: z.string(), score: z.number() });
 
 /**
  * Compares the samples' scores of two runs: means with bootstrap intervals of 95%, and whether their difference may be
@@ -57,10 +59,10 @@ export async function compareRuns(a: string, b: string, seed = 0): Promise<reado
   );
 }
 
-async function readRun(folder: string): Promise<Results> {
+async function readRun(folder: string): Promise<z.infer<typeof runSchema>> {
   const file = path.join(folder, "results.json");
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Results;
+    return runSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (cause) {
     throw new EvalError("data-missing", `eval compare: expected ${file} of a finished run; run eval with --out ${folder} first`, { cause });
   }
@@ -71,7 +73,7 @@ async function readScores(folder: string, task: string): Promise<ReadonlyMap<str
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new EvalError("data-missing", `eval compare: expected ${file}; score the run first`, { cause });
   });
-  return new Map(text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as ScoredLine])).map(({ id, score }) => [id, score]));
+  return new Map(text.split("\n").flatMap((line) => (line === "" ? [] : [scoredLine.parse(JSON.parse(line))])).map(({ id, score }) => [id, score]));
 }
 
 const interval = ({ mean, low, high }: Interval): string => `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;

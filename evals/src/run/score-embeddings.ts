@@ -1,5 +1,6 @@
-import { classEmbeddings, retrieval, zeroShotAccuracy } from "sightline";
+import { classEmbeddings, retrieval, unitRows, zeroShotAccuracy, type RetrievalSet } from "sightline";
 import { EvalError } from "../eval-error.js";
+import { CalibrationCounts } from "../metrics/embeddings/calibration.js";
 import type { AnsweredSample, TaskScores } from "../task-metric.js";
 import type { EmbeddingTask } from "../task.js";
 import type { SampleRecord } from "./sample-journal.js";
@@ -10,28 +11,43 @@ export async function scoreEmbeddings(task: EmbeddingTask, folder: string, recor
   if (source.kind === "predictions") throw new EvalError("bad-input", `eval: ${task.name} compares embeddings; --predictions is for tasks that are answered in words`);
   const images = joined(records.map(({ image }) => floats(image)));
   const width = images.length / records.length;
-  return task.kind === "retrieval" ? retrievalScores(records, images, width) : zeroShotScores(task, folder, answered, images, width, source, signal);
+  return task.kind === "retrieval" ? retrievalScores(records, images, width, (await source.embedder()).sigmoid) : zeroShotScores(task, folder, answered, images, width, source, signal);
 }
 
-function retrievalScores(records: readonly SampleRecord[], images: Float32Array, width: number): TaskScores {
+function retrievalScores(records: readonly SampleRecord[], images: Float32Array, width: number, sigmoid: Sigmoid | undefined): TaskScores {
   const texts = records.map(({ texts: ofImage }) => floats(ofImage));
   const set = { width, images, texts: joined(texts), imageOfText: texts.flatMap((ofImage, i) => Array.from({ length: ofImage.length / width }, () => i)) };
   const { imageToText, textToImage } = retrieval(set, [1, 5, 10]);
   const figures: Record<string, number> = {};
   for (const [k, share] of imageToText.at) figures[`image-to-text R@${k}`] = share;
   for (const [k, share] of textToImage.at) figures[`text-to-image R@${k}`] = share;
-  return { figures, perSample: records.map((_, i) => (foundFirst(set, i) ? 1 : 0)) };
+  const { foundFirst, ece } = lookAtPairs(set, sigmoid);
+  // CLIP's logits are no probabilities of single pairs.
+  if (ece !== undefined) figures["ece"] = ece;
+  return { figures, perSample: foundFirst };
 }
 
-/** Whether an image's nearest text is one of its own. */
-function foundFirst({ width, images, texts, imageOfText }: { readonly width: number; readonly images: Float32Array; readonly texts: Float32Array; readonly imageOfText: readonly number[] }, image: number): boolean {
-  let [own, other] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const [j, of] of imageOfText.entries()) {
-    const score = dot(images, image, texts, j, width) / Math.sqrt(dot(texts, j, texts, j, width));
-    if (of === image) own = Math.max(own, score);
-    else other = Math.max(other, score);
-  }
-  return own > other;
+interface Sigmoid {
+  readonly scale: number;
+  readonly bias: number;
+}
+
+/** Whether each image's nearest text is one of its own, 1 or 0; and, over all pairs, how far SigLIP's probabilities are from what is true. */
+function lookAtPairs({ width, images, texts, imageOfText }: RetrievalSet, sigmoid: Sigmoid | undefined): { readonly foundFirst: readonly number[]; readonly ece: number | undefined } {
+  const [x, y] = [unitRows(images, width), unitRows(texts, width)];
+  const counts = new CalibrationCounts();
+  const foundFirst = Array.from({ length: x.length / width }, (_, i) => {
+    let [own, other] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let j = 0; j < imageOfText.length; j++) {
+      const cosine = dot(x, i, y, j, width);
+      const right = imageOfText[j] === i;
+      if (right) own = Math.max(own, cosine);
+      else other = Math.max(other, cosine);
+      if (sigmoid) counts.add(1 / (1 + Math.exp(-(sigmoid.scale * cosine + sigmoid.bias))), right);
+    }
+    return own > other ? 1 : 0;
+  });
+  return { foundFirst, ece: sigmoid && counts.calibration().ece };
 }
 
 async function zeroShotScores(

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { SightlineError, writeParquet, type Named } from "sightline";
 import { syncFolder, writeDurably, writeFully } from "sightline/cli";
@@ -89,6 +89,7 @@ export async function collectRun(options: CollectOptions): Promise<CollectSummar
     else await rm(errorsFile, { force: true });
     await rename(`${staging}.done`, out);
     await syncFolder(path.dirname(path.resolve(out)));
+    await removeStaged(run);
   } finally {
     for (const file of [staging, errorsStaging]) for (const end of ["", ".done"]) await rm(file + end, { force: true });
   }
@@ -127,5 +128,12 @@ async function* embeddingBatches(parts: AsyncIterable<CollectedPart>): AsyncGene
 async function* captionRows(parts: AsyncIterable<CollectedPart>): AsyncGenerator<CaptionRow> {
   for await (const { images } of parts) {
     for (const { image, outcome } of images) if ("caption" in outcome) yield { key: image.key, path: image.path, caption: outcome.caption };
+  }
+}
+
+/** What workers that were killed had begun to write; the run is done, so nobody writes any more. */
+async function removeStaged(run: string): Promise<void> {
+  for (const folder of ["parts", "failures"]) {
+    for (const name of await readdir(path.join(run, folder))) if (name.startsWith(".") && name.endsWith(".new")) await rm(path.join(run, folder, name), { force: true });
   }
 }

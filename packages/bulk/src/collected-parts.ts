@@ -4,7 +4,7 @@ import { readPart, type ImageOutcome } from "./part-file.js";
 import { partFile } from "./run-folder.js";
 import type { RunManifest } from "./run-manifest.js";
 import type { RunImage, ShardImages } from "./shard-images.js";
-import { missingShards } from "./submit-run.js";
+import { missingShards } from "./missing-shards.js";
 
 /** A shard with what came of each of its images. */
 export interface CollectedPart {

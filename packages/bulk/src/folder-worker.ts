@@ -14,6 +14,8 @@ export interface FolderWorkerOptions {
   readonly report: WorkerReport;
   readonly signal: AbortSignal;
   readonly onProgress?: (() => void) | undefined;
+  /** Before a shard that failed is tried again, twice as long each time; a second when left out. */
+  readonly delayMs?: number | undefined;
 }
 
 const mostAttempts = 5;
@@ -25,7 +27,7 @@ const lookAgainMs = 1000;
  * that fails is tried again, later each time.
  * @throws SightlineError `bad-input` naming the shards that failed time after time; the signal's reason
  */
-export async function workOnFolder(run: OpenRun, task: ShardTask, { shards, staleMs, report, signal, onProgress }: FolderWorkerOptions): Promise<void> {
+export async function workOnFolder(run: OpenRun, task: ShardTask, { shards, staleMs, report, signal, onProgress, delayMs = firstDelayMs }: FolderWorkerOptions): Promise<void> {
   const { folder, manifest } = run;
   // Workers begin in different places, so that they do not all try the same locks.
   const start = Math.floor(Math.random() * shards.length);
@@ -53,7 +55,7 @@ export async function workOnFolder(run: OpenRun, task: ShardTask, { shards, stal
       } catch (error) {
         if (signal.aborted) throw error;
         const failures = (retries.get(shard)?.failures ?? 0) + 1;
-        retries.set(shard, { failures, notBefore: Date.now() + firstDelayMs * 2 ** (failures - 1), error });
+        retries.set(shard, { failures, notBefore: Date.now() + delayMs * 2 ** (failures - 1), error });
         if (failures < mostAttempts) continue;
         left.delete(shard);
         failed.push(shard);
@@ -62,7 +64,7 @@ export async function workOnFolder(run: OpenRun, task: ShardTask, { shards, stal
         await lock.release();
       }
     }
-    if (left.size > 0 && !worked) await setTimeout(lookAgainMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    if (left.size > 0 && !worked) await setTimeout(Math.min(lookAgainMs, delayMs), undefined, { signal }).catch(() => signal.throwIfAborted());
   }
   const [first] = failed;
   if (first === undefined) return;

@@ -107,14 +107,22 @@ function decodeHeader(bytes: Uint8Array): { readonly header: Header; readonly bo
 /** Writes a part and the list of its failures, each in full or not at all. A part that is there is replaced. */
 export async function writePart(run: string, part: Part): Promise<void> {
   const failed = part.outcomes.flatMap((outcome, i) => ("error" in outcome ? [{ path: part.paths[i], error: outcome.error }] : []));
-  // Workers that do the same shard, because one seemed lost, write the same; neither may disturb the other.
-  const staging = (file: string): string => path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.new`);
   const failures = failuresFile(run, part.shard);
   // The list comes first, so that a part never lacks it.
   if (failed.length === 0) await rm(failures, { force: true });
-  else await writeDurably(failures, staging(failures), (to) => to.writeFile(failed.map((one) => `${JSON.stringify(one)}\n`).join("")));
-  const file = partFile(run, part.shard);
-  await writeDurably(file, staging(file), (to) => writeFully(to, encodePart(part)));
+  else await writeStaged(failures, Buffer.from(failed.map((one) => `${JSON.stringify(one)}\n`).join("")));
+  await writeStaged(partFile(run, part.shard), encodePart(part));
+}
+
+/** Workers that do the same shard, because one seemed lost, write the same; neither may disturb the other. */
+async function writeStaged(file: string, bytes: Uint8Array): Promise<void> {
+  const staging = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.new`);
+  try {
+    await writeDurably(file, staging, (to) => writeFully(to, bytes));
+  } catch (error) {
+    await rm(staging, { force: true });
+    throw error;
+  }
 }
 
 /** @throws Error that says what is wrong with the part */

@@ -73,16 +73,17 @@ export async function workOnQueue(run: OpenRun, task: ShardTask, options: QueueW
 async function untilDone({ folder, manifest }: OpenRun, queue: ShardQueue, { signal, report, onNotice }: QueueWorkerOptions, running: Promise<void>): Promise<void> {
   let looks = 0;
   let told = false;
+  // The queue is asked first: a Redis answers sooner than a folder of ten thousand files on another machine.
   for (;;) {
     await Promise.race([setTimeout(lookAgainMs, undefined, { signal }), running.then(() => setTimeout(lookAgainMs))]).catch(() => undefined);
     signal.throwIfAborted();
-    const there = (await shardsIn(folder, "parts", ".part")).size;
-    if (there >= manifest.shards.length) return;
     const counts = await Promise.race([queue.counts(), setTimeout(lookAgainMs, undefined, { ref: false })]);
     if (counts === undefined || counts.waiting + counts.active + counts.delayed > 0) {
       looks = 0;
       continue;
     }
+    const there = (await shardsIn(folder, "parts", ".part")).size;
+    if (there >= manifest.shards.length) return;
     report.wait();
     if (++looks < emptyLooks || told) continue;
     const missing = manifest.shards.length - there;

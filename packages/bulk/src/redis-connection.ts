@@ -16,14 +16,22 @@ export function checkRedisUrl(url: string): void {
   throw new SightlineError("bad-input", "bulk: --redis: expected redis://[user:password@]host[:port][/database], or rediss:// for TLS");
 }
 
+/** A Redis, and the end of everything that was opened to it. */
+export interface RedisConnection {
+  readonly redis: Redis;
+  /** Ends the connection and those that BullMQ made after it, whether Redis answers or not. */
+  close(): void;
+}
+
 /**
- * Connects to a Redis. One that does not answer at first is an error; one that goes away later is waited for.
+ * Connects to a Redis. One that does not answer at first is an error; one that goes away later is waited for, until it is closed.
  * @param onAway told once each time it goes away, and `onBack` when it answers again
  * @throws SightlineError `bad-input`
  */
-export async function connectRedis(url: string, { onAway, onBack }: { readonly onAway?: (problem: string) => void; readonly onBack?: () => void } = {}): Promise<Redis> {
+export async function connectRedis(url: string, { onAway, onBack }: { readonly onAway?: (problem: string) => void; readonly onBack?: () => void } = {}): Promise<RedisConnection> {
   checkRedisUrl(url);
   let connected = false;
+  let closed = false;
   let isAway = false;
   let problem = "";
   const redis = new Redis(url, {
@@ -31,7 +39,8 @@ export async function connectRedis(url: string, { onAway, onBack }: { readonly o
     // BullMQ asks for it: its commands wait until Redis is back.
     maxRetriesPerRequest: null,
     connectTimeout: 5000,
-    retryStrategy: (times) => (connected || times <= firstTries ? Math.min(longestDelayMs, 100 * 2 ** times) : null),
+    // Duplicates of the connection have these options too.
+    retryStrategy: (times) => (!closed && (connected || times <= firstTries) ? Math.min(longestDelayMs, 100 * 2 ** times) : null),
   });
   redis.on("error", (error: Error) => {
     problem = error.message;
@@ -40,7 +49,7 @@ export async function connectRedis(url: string, { onAway, onBack }: { readonly o
     onAway?.(problem);
   });
   redis.on("close", () => {
-    if (!connected || isAway) return;
+    if (!connected || isAway || closed) return;
     isAway = true;
     onAway?.("the connection was closed");
   });
@@ -57,5 +66,11 @@ export async function connectRedis(url: string, { onAway, onBack }: { readonly o
     throw new SightlineError("bad-input", `bulk: no Redis at ${redisName(url)}: ${problem || (cause as Error).message}; start it with: redis-server --maxmemory-policy noeviction --appendonly yes`, { cause });
   }
   connected = true;
-  return redis;
+  return {
+    redis,
+    close: () => {
+      closed = true;
+      redis.disconnect();
+    },
+  };
 }

@@ -38,9 +38,10 @@ export class ShardQueue implements AsyncDisposable {
 
   /**
    * Puts shards into the queue that are not in it: a job is known by its shard. Those that failed time after time begin anew.
+   * @param delayMs before a shard that failed is tried again; twice as long each time
    * @returns how many jobs the queue has more
    */
-  async add(shards: readonly number[], signal: AbortSignal): Promise<number> {
+  async add(shards: readonly number[], signal: AbortSignal, delayMs: number = firstDelayMs): Promise<number> {
     const before = await this.counts();
     for (const job of await this.#queue.getFailed()) await job.remove();
     for (let i = 0; i < shards.length; i += addedAtOnce) {
@@ -50,7 +51,7 @@ export class ShardQueue implements AsyncDisposable {
           name: "shard",
           data: { shard },
           // A finished job leaves, so that a shard whose part was lost can be put in again.
-          opts: { jobId: `shard-${shardName(shard)}`, attempts: mostAttempts, backoff: { type: "exponential", delay: firstDelayMs, jitter: 0.5 }, removeOnComplete: true },
+          opts: { jobId: `shard-${shardName(shard)}`, attempts: mostAttempts, backoff: { type: "exponential", delay: delayMs, jitter: 0.5 }, removeOnComplete: true },
         })),
       );
     }
@@ -67,11 +68,6 @@ export class ShardQueue implements AsyncDisposable {
   async firstFailure(): Promise<{ readonly shard: number; readonly reason: string } | undefined> {
     const [job] = await this.#queue.getFailed(0, 0);
     return job && { shard: job.data.shard, reason: job.failedReason };
-  }
-
-  /** Takes the queue away, when the run is collected or given up. */
-  async remove(): Promise<void> {
-    await this.#queue.obliterate({ force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,5 @@
 import type { ImageInput } from "sightline";
 import type { ImageOutcome } from "./part-file.js";
-import type { RunManifest } from "./run-manifest.js";
 
 /** What a worker does with images: embeds them, or captions them. */
 export interface ShardTask extends AsyncDisposable {
@@ -19,6 +18,3 @@ export interface WorkerSettings {
   /** Threads of the model. */
   readonly threads?: number | undefined;
 }
-
-/** @throws SightlineError `model-mismatch` when the model here is not the run's */
-export type OpenShardTask = (manifest: RunManifest, settings: WorkerSettings, signal: AbortSignal) => Promise<ShardTask>;

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import { chatFingerprint, listImages, SightlineError, siglipFingerprint } from "sightline";
 import { syncFolder } from "sightline/cli";
-import { hasPart } from "./part-file.js";
 import { imagesFile, makeRunFolders } from "./run-folder.js";
 import { findRunManifest, parseTaskSettings, writeRunManifest, type RunManifest, type TaskSettings } from "./run-manifest.js";
 import { writeShards, type RunImage } from "./shard-images.js";
@@ -27,6 +26,8 @@ export interface SubmitOptions {
 export const shardSizes = { least: 1, usual: 1000, most: 10_000 } as const;
 
 const tellEvery = 500;
+/** A set in JavaScript holds no more than 2^24. */
+const mostImages = 16_000_000;
 
 /**
  * Begins a run: lists its images, cuts them into shards, and writes both down. A run that is there already, of the same inputs
@@ -58,6 +59,7 @@ export async function submitRun(options: SubmitOptions): Promise<{ readonly mani
         duplicates++;
         continue;
       }
+      if (seen.size === mostImages) throw new SightlineError("bad-input", `submitRun: expected at most ${mostImages.toLocaleString("en")} images; make several runs of them`);
       seen.add(from);
       if (seen.size % tellEvery === 0) options.onProgress?.(listed.share(), seen.size);
       yield { key, path: from, ...(tar === undefined ? {} : { tar }), ...(error === undefined ? {} : { problem: error.message }) };
@@ -90,18 +92,9 @@ export async function submitRun(options: SubmitOptions): Promise<{ readonly mani
   return { manifest, isNew: true };
 }
 
-/** Shards that have no part yet. */
-export async function missingShards(run: string, { id, shards }: RunManifest): Promise<number[]> {
-  const missing: number[] = [];
-  for (const shard of shards.keys()) if (!(await hasPart(run, id, shard))) missing.push(shard);
-  return missing;
-}
-
 /** A folder is named from the root on, because workers start elsewhere; "mini" and hub names stay. */
 async function placeOf(model: string): Promise<string> {
-  const handle = await open(model, "r").catch(() => undefined);
-  await handle?.close();
-  return handle ? path.resolve(model) : model;
+  return model !== "mini" && (await stat(model).catch(() => undefined)) ? path.resolve(model) : model;
 }
 
 const mostInputs = 100;

@@ -1,14 +1,13 @@
-import type { Redis } from "ioredis";
 import { openCaptionTask } from "./caption-task.js";
 import { openEmbedTask } from "./embed-task.js";
 import { workOnFolder } from "./folder-worker.js";
 import { workOnQueue } from "./queue-worker.js";
-import { connectRedis, redisName } from "./redis-connection.js";
+import { connectRedis, redisName, type RedisConnection } from "./redis-connection.js";
 import { makeRunFolders } from "./run-folder.js";
 import { readRunManifest, type RunManifest } from "./run-manifest.js";
 import { ShardImages } from "./shard-images.js";
 import type { ShardTask, WorkerSettings } from "./shard-task.js";
-import { missingShards } from "./submit-run.js";
+import { missingShards } from "./missing-shards.js";
 import { workerName, WorkerReport, type WorkerRecord } from "./worker-record.js";
 
 export interface WorkOptions extends WorkerSettings {
@@ -47,23 +46,23 @@ export async function workOnRun(options: WorkOptions): Promise<WorkerRecord> {
     // A model takes long to open, and is not needed where nothing is left.
     const left = new Set(await missingShards(run, manifest));
     if (!shards.some((shard) => left.has(shard))) return report.record();
-    const redis = url === undefined ? undefined : await watchedRedis(url, onNotice);
+    const connection = url === undefined ? undefined : await watchedRedis(url, onNotice);
     try {
       await using task = await openTask(manifest, options, signal);
       const common = { staleMs: staleSeconds * 1000, report, signal, onProgress: onProgress && (() => onProgress(report.record())) };
       const open = { folder: run, manifest, images };
-      if (redis) await workOnQueue(open, task, { ...common, redis, onNotice });
+      if (connection) await workOnQueue(open, task, { ...common, redis: connection.redis, onNotice });
       else await workOnFolder(open, task, { ...common, shards });
       return report.record();
     } finally {
-      redis?.disconnect();
+      connection?.close();
     }
   } finally {
     await report.stop();
   }
 }
 
-async function watchedRedis(url: string, onNotice: (notice: string) => void): Promise<Redis> {
+async function watchedRedis(url: string, onNotice: (notice: string) => void): Promise<RedisConnection> {
   const name = redisName(url);
   return connectRedis(url, {
     onAway: (problem) => onNotice(`Redis at ${name} is away (${problem}); the shard under way goes on meanwhile`),

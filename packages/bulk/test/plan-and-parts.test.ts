@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { historyOf } from "../src/attempts.js";
+import { statusText } from "../src/cli/status-command.js";
 import { cocoId } from "../src/coco-results.js";
 import { shardsOfJob } from "../src/job-index.js";
 import { decodePart, encodePart, hasPart, readPart, writePart, type ImageOutcome } from "../src/part-file.js";
@@ -223,5 +224,45 @@ describe("the address of a Redis", () => {
     for (const bad of ["host:6379", "http://:secret@host", "redis://", ""]) {
       expect(() => checkRedisUrl(bad)).toThrow(/^bulk: --redis: expected redis:\/\/\[user:password@\]host/);
     }
+  });
+});
+
+describe("the status as text", () => {
+  const worker = { host: "a", pid: 1, state: "working", images: 90, failed: 1, shards: 2, imagesPerSecond: 12.5 } as const;
+  const status = {
+    run: "runs/1",
+    task: "embed",
+    model: "mini",
+    complete: false,
+    shards: { total: 10, done: 4, working: 1 },
+    images: { total: 1000, done: 400, failed: 7 },
+    failures: Array.from({ length: 7 }, (_, i) => ({ path: `${i}.png`, error: `decodeImage: ${i}.png: is empty\nmore` })),
+    workers: [
+      { ...worker, worker: "a-1", shard: 4, shardImages: 50 },
+      { ...worker, worker: "b-2", state: "loading", shardImages: 0 },
+    ],
+    imagesPerSecond: 25,
+    secondsLeft: 22,
+  } as const;
+
+  it("says how far all workers are together, how fast, and how long it will take", () => {
+    expect(statusText(status, { waiting: 5, active: 1, delayed: 0, failed: 0 })).toBe(
+      [
+        "runs/1: embed with mini",
+        "[#############-----------------] 45%  4 of 10 shards, 400 of 1000 images, 7 failed",
+        "2 workers, 25.0 images/s, 22s left",
+        "queue: 5 waiting, 1 active, 0 to be tried again, 0 given up",
+        "  a-1: shard 4, 50 images of it, 12.5/s",
+        "  b-2: loading, 12.5/s",
+        ...[0, 1, 2, 3, 4].map((i) => `  failed: decodeImage: ${i}.png: is empty`),
+        "  and 2 more",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("knows no time while nobody works, and none is left when all is done", () => {
+    expect(statusText({ ...status, workers: [], imagesPerSecond: 0, secondsLeft: null, failures: [], images: { total: 1000, done: 400, failed: 0 } }, undefined)).toMatch(/\n0 workers, 0\.0 images\/s\n$/);
+    expect(statusText({ ...status, complete: true, workers: [], failures: [] }, undefined)).toMatch(/\[#{30}\] 100%[^\n]*\ndone; make it one file with: sightline bulk collect --run runs\/1 --out F\.parquet\n/);
   });
 });

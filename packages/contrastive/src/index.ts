@@ -20,7 +20,7 @@ export type { DecoderConfig, WindowConfig } from "./decoder-models/decoder-confi
 export { buildDecoder, type DecoderGraph } from "./decoder-models/decoder-graph.js";
 export { decoderFromCheckpoint, decoderFromGguf, ggufDecoderName, withRopeFactors, type StoredDecoder } from "./decoder-models/read-decoder.js";
 export { conversationLoss, type ConversationLoss } from "./conversation-steps/conversation-loss.js";
-export { packConversations, shapeOfConversations, type ConversationShape, type PackedConversations, type TokenizedConversation } from "./conversation-steps/tokenized-conversation.js";
+export { packConversations, placesApart, shapeOfConversations, type ConversationShape, type PackedConversations, type TokenizedConversation } from "./conversation-steps/tokenized-conversation.js";
 export type { ConversationBatch, ConversationModel, ConversationSizes } from "./conversation-steps/conversation-model.js";
 export { ConversationScorer, ConversationStep, type ConversationFigures, type ConversationStepOptions } from "./conversation-steps/conversation-step.js";
 export { adaptedParameters, type AdaptedParameterOptions, type AdaptedParameters } from "./trainable/adapted-parameters.js";

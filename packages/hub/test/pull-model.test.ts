@@ -235,9 +235,16 @@ describe("the cache", () => {
     upload();
     await mkdir(folder(), { recursive: true });
     await writeFile(path.join(folder(), "blobs"), "no folder");
-    await expect(test.pull(name)).rejects.toThrow(/is not what a Hugging Face cache has there \(\w+\); remove it and run the command again/);
-    await rm(path.join(folder(), "blobs"));
+    await expect(test.pull(name)).rejects.toThrow(new RegExp(`^${folder()}/blobs is not what a Hugging Face cache has there \\(\\w+\\); remove it and run the command again$`));
+    await rm(folder(), { recursive: true });
+    await writeFile(folder(), "no folder");
+    await expect(test.pull(name)).rejects.toThrow(`${folder()} is not what a Hugging Face cache has there`);
+    await rm(folder());
+    await mkdir(path.join(folder(), "refs", "main"), { recursive: true });
+    await expect(test.pull(name)).rejects.toThrow(`${folder()}/refs/main is not what a Hugging Face cache has there`);
+    await rm(folder(), { recursive: true });
     expect((await test.pull(name)).downloadedBytes).toBe(130_000);
+    await expect(test.pull(name, { cacheDirectory: path.join(folder(), "sightline.json") })).rejects.toThrow(`${folder()}/sightline.json is not what a Hugging Face cache has there`);
   });
 
   it("may be moved: links are relative", async () => {

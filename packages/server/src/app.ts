@@ -59,7 +59,7 @@ export function createApp({ server, staticFiles, openApi, closing, ending }: App
   });
   if (settings.corsOrigins) {
     const origins = settings.corsOrigins;
-    app.use(cors({ origin: origins.includes("*") ? "*" : [...origins], allowHeaders: ["authorization", "content-type", "x-request-id"], exposeHeaders: ["x-request-id", "retry-after"], allowMethods: ["GET", "POST"], maxAge: 600 }));
+    app.use(cors({ origin: origins.includes("*") ? "*" : [...origins], exposeHeaders: ["x-request-id", "retry-after"], allowMethods: ["GET", "POST"], maxAge: 600 }));
   }
 
   const serve = (endpoint: Endpoint) => async (c: Context<Environment>): Promise<Response> => {

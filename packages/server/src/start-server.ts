@@ -5,6 +5,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { blockUnusedImageLoaders } from "sightline";
 import { ApiError } from "./api-error.js";
 import { createApp } from "./app.js";
+import { OpenConnections } from "./http/open-connections.js";
 import { BodyReader } from "./http/read-json.js";
 import { StaticFiles } from "./http/static-files.js";
 import { MediaRoot } from "./images/media-root.js";
@@ -61,6 +62,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     let closing = false;
     const app = createApp({ server, staticFiles, openApi: openApiDocument, closing: () => closing, ending: ending.signal });
     const http = (listening = createAdaptorServer({ fetch: app.fetch, hostname: settings.host, overrideGlobalObjects: false, serverOptions: { requestTimeout: settings.limits.bodySeconds * 1000 + headersMs, headersTimeout: headersMs, keepAliveTimeout: 15_000 } }) as Server);
+    const connections = new OpenConnections(http);
     // Who does not read an answer keeps it in memory no longer than this.
     http.setTimeout((settings.limits.seconds + 30) * 1000);
     http.listen(settings.port, settings.host);
@@ -82,8 +84,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       closing = true;
       log.info("closing");
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
-      // A connection that falls idle would be kept for the client's next request.
-      const sweep = setInterval(() => http.closeIdleConnections(), 50);
+      connections.endIdle();
+      // One that falls idle would be kept for the client's next request.
+      const sweep = setInterval(() => connections.endIdle(), 20);
       const late = setTimeout(() => ending.abort(new ApiError(503, "the server is closing", { code: "closing" })), settings.limits.closeSeconds * 1000);
       const never = setTimeout(() => http.closeAllConnections(), settings.limits.closeSeconds * 1000 + 5000);
       await closed;

@@ -173,7 +173,7 @@ describe("a request that cannot be answered", () => {
     ["no tokens", { messages: user, max_tokens: 0 }, 400, "max_tokens"],
     ["a bias of a token that is none", { messages: user, logit_bias: { cat: 1 } }, 400, "logit_bias.cat"],
     ["top_logprobs alone", { messages: user, top_logprobs: 2 }, 400, "top_logprobs"],
-    ["a schema that cannot be held to", { messages: user, response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "object", patternProperties: {} } } } }, 400, null],
+    ["a schema that cannot be held to", { messages: user, response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "object", patternProperties: {} } } } }, 400, "response_format"],
     ["a format that there is not", { messages: user, response_format: { type: "yaml" } }, 400, "response_format.type"],
   ])("with %s is told what is wrong", async (_, body, status, param) => {
     const answered = await post(server, "/v1/chat/completions", body);

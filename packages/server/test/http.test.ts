@@ -25,7 +25,7 @@ beforeAll(async () => {
   await writeFile(path.join(folder, "outside.txt"), "outside");
   await symlink(path.join(folder, "outside.txt"), path.join(page, "link.txt"));
   await symlink(folder, path.join(page, "up"));
-  server = await miniServer({ staticDirectory: page, limits: { bodyBytes: 500_000, bodySeconds: 0.5 }, log });
+  server = await miniServer({ staticDirectory: page, limits: { bodyBytes: 500_000, bodySeconds: 2 }, log });
 });
 afterAll(async () => {
   await server.close();

@@ -115,6 +115,7 @@ describe("the openai package, responses", () => {
   it.each([
     ["a response that nobody kept", { previous_response_id: "resp_1" }, "previous_response_id"],
     ["tools", { tools: [{ type: "web_search" as const }] }, "tools"],
+    ["a schema that cannot be held to", { text: { format: { type: "json_schema" as const, name: "x", schema: { type: "object", if: {} } } } }, "text.format"],
     ["a file that nobody kept", { input: [{ role: "user" as const, content: [{ type: "input_image" as const, file_id: "file-1", detail: "auto" as const }] }] }, "input[0].content[0].image_url"],
     ["what a tool gave", { input: [{ type: "function_call_output" as const, call_id: "c", output: "x" }] }, "input[0].type"],
   ])("refuses %s", async (_, more, param) => {

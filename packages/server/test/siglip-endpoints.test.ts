@@ -1,5 +1,5 @@
 import type { RunningServer } from "@sightline/server";
-import { loadSiglip, siglipDirectory } from "sightline";
+import { loadSiglip } from "sightline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { miniServer, post, scene, sceneUrl } from "./mini-server.js";
 
@@ -11,7 +11,7 @@ afterAll(() => server.close());
 
 describe("tags", () => {
   it("are the library's, the likeliest first", async () => {
-    await using siglip = await loadSiglip(siglipDirectory("mini"));
+    await using siglip = await loadSiglip("mini");
     const labels = ["cat", "hamburger", "airplane"];
     const expected = await siglip.tag(scene, labels);
     const { status, json } = await post(server, "/v1/tag", { image: sceneUrl, labels });
@@ -46,7 +46,7 @@ describe("tags", () => {
 
 describe("heatmaps", () => {
   it("are the library's, row by row from the top left, and the text's probability for the whole", async () => {
-    await using siglip = await loadSiglip(siglipDirectory("mini"));
+    await using siglip = await loadSiglip("mini");
     const [expected, tagged] = [await siglip.heatmap(scene, "hamburger"), await siglip.tag(scene, ["hamburger"], { template: "{label}" })];
     const { json } = await post(server, "/v1/heatmap", { image: sceneUrl, text: "hamburger" });
     expect([json.grid.rows, json.grid.columns, json.grid.values.length]).toEqual([8, 8, 64]);

@@ -12,7 +12,7 @@ export type { CacheDescription, DecoderDescription, MemoryDescription, ModelDesc
 export { SightlineError, type SightlineErrorCode } from "./sightline-error.js";
 export { loadSiglip } from "./models/load-siglip.js";
 export { blockUnusedImageLoaders, Heatmap, imageSize, ImageError, loadVisionTower, unitRows, type ImageErrorCode, type ImageSource, type LoadOptions, type Siglip, type Tag, type TagOptions, type TagResult, type VisionTower } from "@sightline/vision-tower";
-export { DecoderError, type DecoderErrorCode, type GeneratedTokenLogprob, type GenerateOptions, type JsonSchema, type SamplingOptions, type TokenLogprob } from "@sightline/decoder";
+export { DecoderError, jsonSchemaGrammar, type DecoderErrorCode, type GeneratedTokenLogprob, type GenerateOptions, type JsonSchema, type SamplingOptions, type TokenLogprob } from "@sightline/decoder";
 export { siglipDirectory } from "./models/siglip-directory.js";
 export { embedImages, embedTexts, type Embedded, type EmbedOptions, type ImageInput, type TextInput } from "./embed/embed-inputs.js";
 export { embedToFile, type EmbedProgress, type EmbedSummary, type EmbedToFileOptions } from "./embed/embed-to-file.js";

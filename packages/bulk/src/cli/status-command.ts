@@ -1,8 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Command } from "commander";
-import type { Redis } from "ioredis";
 import { abortOnInterrupt, duration, exitCodes } from "sightline/cli";
-import { connectRedis } from "../redis-connection.js";
+import { connectRedis, type RedisConnection } from "../redis-connection.js";
 import { readRunManifest } from "../run-manifest.js";
 import { runStatus, type RunStatus } from "../run-status.js";
 import { ShardQueue, type QueueCounts } from "../shard-queue.js";
@@ -31,15 +30,15 @@ export function statusCommand(): Command {
 
 async function runStatusCommand({ run, redis: url, watch, json }: StatusCommandOptions): Promise<void> {
   const signal = abortOnInterrupt();
-  let redis: Redis | undefined;
+  let connection: RedisConnection | undefined;
   try {
     const manifest = await readRunManifest(run);
-    redis = url === undefined ? undefined : await connectRedis(url);
+    connection = url === undefined ? undefined : await connectRedis(url);
     for (;;) {
       const status = await runStatus(run);
       let queue: QueueCounts | undefined;
-      if (redis) {
-        await using shards = new ShardQueue(redis, manifest);
+      if (connection) {
+        await using shards = new ShardQueue(connection.redis, manifest);
         queue = await shards.counts();
       }
       if (json) process.stdout.write(`${JSON.stringify({ ...status, ...(queue ? { queue } : {}) })}\n`);
@@ -51,7 +50,7 @@ async function runStatusCommand({ run, redis: url, watch, json }: StatusCommandO
     if (!signal.aborted) throw error;
     process.exitCode = exitCodes.interrupted;
   } finally {
-    redis?.disconnect();
+    connection?.close();
   }
 }
 

@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { abortOnInterrupt, exitCodes, progressLine, UsageError, wholeNumber } from "sightline/cli";
+import { missingShards } from "../missing-shards.js";
 import { connectRedis, redisName } from "../redis-connection.js";
 import { readRunManifest, type RunManifest, type TaskSettings } from "../run-manifest.js";
 import { ShardQueue } from "../shard-queue.js";
-import { missingShards, shardSizes, submitRun } from "../submit-run.js";
+import { shardSizes, submitRun } from "../submit-run.js";
 import { redisOption } from "./redis-option.js";
 
 interface SubmitCommandOptions {
@@ -96,12 +97,12 @@ function settingsOf({ task, prompt, maxTokens, batch, precision, imageSize, maxP
 }
 
 async function fillQueue(url: string, manifest: RunManifest, missing: readonly number[], signal: AbortSignal): Promise<number> {
-  const redis = await connectRedis(url);
+  const connection = await connectRedis(url);
   try {
-    await using queue = new ShardQueue(redis, manifest);
+    await using queue = new ShardQueue(connection.redis, manifest);
     return await queue.add(missing, signal);
   } finally {
-    redis.disconnect();
+    connection.close();
   }
 }
 

@@ -15,6 +15,7 @@ interface WorkCommandOptions extends WorkerSettings {
 }
 
 const statusEveryMs = 2000;
+const leaveWithinMs = 1000;
 
 /** `sightline bulk work`: one worker, until the run is done. */
 export function workCommand(): Command {
@@ -57,5 +58,7 @@ async function runWork(options: WorkCommandOptions): Promise<void> {
     process.exitCode = exitCodes.interrupted;
   } finally {
     clearInterval(timer);
+    // BullMQ's worker waits for a Redis that is away, and its timers would keep the process; everything is on disk by now.
+    if (redis !== undefined) setTimeout(() => process.exit(), leaveWithinMs).unref();
   }
 }

@@ -16,13 +16,16 @@ export interface ConversationLoss {
  * of images-then-texts stands in each place; `targets` int64[n], places (of B·S) that foretell; `labels` int64[n] what;
  * `counts` float32[n] how much that counts.
  * @param imageRows float32[V, W], rows of all images of the batch
+ * @param attention "both-ways": rows of a view look at each other (Gemma 3), and which those are is an input, `apart`
+ * float32[B, 1, S, S] (`placesApart`); "causal" when left out
  */
-export function conversationLoss(decoder: DecoderGraph, imageRows: Tensor, { conversations, textTokens, positions, targets }: ConversationShape): ConversationLoss {
+export function conversationLoss(decoder: DecoderGraph, imageRows: Tensor, { conversations, textTokens, positions, targets }: ConversationShape, attention: "causal" | "both-ways" = "causal"): ConversationLoss {
   const { graph } = imageRows;
   const { width } = decoder.config;
   const tokens = decoder.embed(graph.input("tokens", "int64", [conversations * textTokens]));
   const sequence = gatherRows(concat([imageRows, tokens], 0), graph.input("layout", "int64", [conversations, positions]));
-  const hidden = reshape(decoder.hidden(sequence), [conversations * positions, width]);
+  const apart = attention === "both-ways" ? graph.input("apart", "float32", [conversations, 1, positions, positions]) : undefined;
+  const hidden = reshape(decoder.hidden(sequence, apart), [conversations * positions, width]);
   const logits = decoder.logits(gatherRows(hidden, graph.input("targets", "int64", [targets])));
   const loss = softmaxCrossEntropy(logits, graph.input("labels", "int64", [targets]), graph.input("counts", "float32", [targets]));
   return { loss, predicted: graph.node1("ArgMax", [logits], { dtype: "int64", shape: [targets] }, { axis: -1, keepdims: 0 }) };

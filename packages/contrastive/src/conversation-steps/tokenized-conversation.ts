@@ -95,6 +95,25 @@ export function packConversations(conversations: readonly TokenizedConversation[
 
 const nothing: TokenizedConversation = { places: new Int32Array(0), weights: new Float32Array(0) };
 
+/**
+ * Which places are of one view, whose rows look at each other: float32[B, 1, S, S], 0 where two are, 1 elsewhere.
+ * @param rowsPerView N
+ */
+export function placesApart(conversations: readonly TokenizedConversation[], { conversations: most, positions }: ConversationShape, rowsPerView: number): TensorValue {
+  const data = new Float32Array(most * positions * positions).fill(1);
+  conversations.forEach(({ places }, b) => {
+    const viewOf = (s: number): number => Math.floor((-1 - (places[s] as number)) / rowsPerView);
+    for (let from = 0; from < places.length; from++) {
+      if ((places[from] as number) >= 0) continue;
+      let to = from + 1;
+      while (to < places.length && (places[to] as number) < 0 && viewOf(to) === viewOf(from)) to++;
+      for (let s = from; s < to; s++) data.fill(0, (b * positions + s) * positions + from, (b * positions + s) * positions + to);
+      from = to - 1;
+    }
+  });
+  return { dtype: "float32", shape: [most, 1, positions, positions], data };
+}
+
 /** The shape that holds any `conversations` of some at a time. */
 export function shapeOfConversations(all: readonly TokenizedConversation[], conversations: number): ConversationShape {
   const most = (count: (one: TokenizedConversation) => number): number => all.reduce((largest, one) => Math.max(largest, count(one)), 1);

@@ -8,8 +8,11 @@ export interface DecoderGraph {
   readonly config: DecoderConfig;
   /** Rows of the token table: int64[...] -> float32[..., W]. */
   embed(tokens: Tensor): Tensor;
-  /** The blocks, up to the last norm: float32[B, S, W], tokens and images in order -> float32[B, S, W]. */
-  hidden(rows: Tensor): Tensor;
+  /**
+   * The blocks, up to the last norm: float32[B, S, W], tokens and images in order -> float32[B, S, W].
+   * @param apart float32[B, 1, S, S]: 0 where two places are of one picture whose rows look at each other both ways, 1 elsewhere
+   */
+  hidden(rows: Tensor, apart?: Tensor): Tensor;
   /** float32[M, W] -> float32[M, V] */
   logits(hidden: Tensor): Tensor;
 }
@@ -27,19 +30,20 @@ export function buildDecoder(parameter: Parameter, config: DecoderConfig): Decod
       const rows = gatherRows(table, tokens);
       return embeddingScale === undefined ? rows : scale(rows, embeddingScale);
     },
-    hidden: (rows) => decoderHidden(rows, parameter, config),
+    hidden: (rows, apart) => decoderHidden(rows, parameter, config, apart),
     logits: (hidden) => matmul(hidden, untiedOutput ? parameter("lm_head.weight", [vocabularySize, width]) : table, { transposeB: true }),
   };
 }
 
-function decoderHidden(x: Tensor, parameter: Parameter, config: DecoderConfig): Tensor {
+function decoderHidden(x: Tensor, parameter: Parameter, config: DecoderConfig, apart: Tensor | undefined): Tensor {
   const { width, layers, heads, keyValueHeads = heads, headWidth, mlpWidth, rmsNormEps, outputNorms = false, window } = config;
   const [batch, length] = x.shape as [Dim, number];
   const { graph } = x;
-  const global: LayerPositions = { ...rotaryTables(graph, "rope", length, config, config.ropeTheta), causal: causalBias(graph, "causal bias", length, length) };
+  const seen = (causal: Tensor): Tensor => (apart ? mul(causal, apart) : causal);
+  const global: LayerPositions = { ...rotaryTables(graph, "rope", length, config, config.ropeTheta), causal: seen(causalBias(graph, "causal bias", length, length)) };
   const local: LayerPositions | undefined = window && {
     ...rotaryTables(graph, "window rope", length, { headWidth }, window.ropeTheta),
-    causal: causalBias(graph, "window bias", length, window.length),
+    causal: seen(causalBias(graph, "window bias", length, window.length)),
   };
   const norm = (input: Tensor, name: string, over: number): Tensor => {
     const gain = parameter(`${name}.weight`, [over]);
@@ -76,7 +80,7 @@ interface LayerPositions {
   /** float32[S, headWidth / 2] */
   readonly cos: Tensor;
   readonly sin: Tensor;
-  /** float32[S, S] */
+  /** float32[S, S], or of each conversation, float32[B, 1, S, S] */
   readonly causal: Tensor;
 }
 

@@ -12,9 +12,10 @@ const decoders: Readonly<Record<string, DecoderConfig>> = {
 const patchWidth = 5;
 
 /** A decoder of fixed weights behind one layer that makes rows of patches; two rows a picture. */
-function modelOf(decoder: DecoderConfig): ConversationModel {
+function modelOf(decoder: DecoderConfig, imageAttention: "causal" | "both-ways" = "causal"): ConversationModel {
   return {
     decoder,
+    imageAttention,
     rowsPerView: 2,
     pad: 0,
     frozen: (graph) => {
@@ -85,6 +86,20 @@ describe("ConversationStep", () => {
     await using step = await ConversationStep.open({ model: modelOf(decoder), adaptation: everything, sizes, seed: 1, threads: 1 });
     fill(step.parameters);
     expect(await gradientError(step)).toBeLessThan(3e-3);
+  });
+
+  it("has them where the rows of a picture look at each other, which changes the loss of what has a picture", async () => {
+    const gemma = decoders["Gemma 3"] as DecoderConfig;
+    await using step = await ConversationStep.open({ model: modelOf(gemma, "both-ways"), adaptation: everything, sizes, seed: 1, threads: 1 });
+    fill(step.parameters);
+    expect(await gradientError(step)).toBeLessThan(3e-3);
+    await using causal = await ConversationStep.open({ model: modelOf(gemma), adaptation: everything, sizes, seed: 1, threads: 1 });
+    fill(causal.parameters);
+    const only = (kept: number): ConversationBatch => ({ ...batch(), conversations: batch().conversations.map(({ places, weights }, c) => ({ places, weights: c === kept ? weights : new Float32Array(places.length) })) });
+    const difference = async (kept: number): Promise<number> => Math.abs((await step.run(only(kept))).loss - (await causal.run(only(kept))).loss);
+    expect(await difference(0)).toBeGreaterThan(1e-3);
+    expect(await difference(1)).toBeLessThan(1e-6);
+    expect(await difference(2)).toBeGreaterThan(1e-3);
   });
 
   it("has them through adapters, with the decoder's own weights left alone", async () => {

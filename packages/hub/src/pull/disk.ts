@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
+import path from "node:path";
 import { byteText } from "../byte-text.js";
 import { HubError } from "../hub-error.js";
 
@@ -25,7 +27,8 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 
 /** An error of the disk as one line with what to do; others as they are. */
 export function diskFailure(error: unknown, cache: string): unknown {
-  const { code, path: at } = error as { readonly code?: unknown; readonly path?: unknown };
+  const { code, path: from, dest } = error as { readonly code?: unknown; readonly path?: unknown; readonly dest?: unknown };
+  const at = dest ?? from;
   if (!(error instanceof Error) || error instanceof HubError || typeof code !== "string") return error;
   const where = typeof at === "string" ? at : cache;
   switch (code) {
@@ -39,8 +42,13 @@ export function diskFailure(error: unknown, cache: string): unknown {
     case "ENOTDIR":
     case "EEXIST":
     case "EISDIR":
-      return new HubError("cache-damaged", `${where} is not what a Hugging Face cache has there (${code}); remove it and run the command again`, { cause: error });
+      return new HubError("cache-damaged", `${firstThere(where)} is not what a Hugging Face cache has there (${code}); remove it and run the command again`, { cause: error });
     default:
       return error;
   }
+}
+
+/** The path, or what stands in its way: the nearest above it that is there. */
+function firstThere(at: string): string {
+  return existsSync(at) || at === path.dirname(at) ? at : firstThere(path.dirname(at));
 }

@@ -16,8 +16,8 @@ export interface AnswerSettings {
   readonly stop?: string | readonly string[] | null | undefined;
   readonly logprobs?: number | undefined;
   readonly ignoreEnd?: boolean | null | undefined;
-  /** A JSON schema that the answer is held to; `true` is any object. */
-  readonly schema?: Readonly<Record<string, unknown>> | true | undefined;
+  /** A JSON schema that the answer is held to; see `answerSchema`. */
+  readonly schema?: Readonly<Record<string, unknown>> | undefined;
 }
 
 const seeds = 2 ** 32 - 1;
@@ -32,7 +32,7 @@ export function generationOptions(settings: AnswerSettings, limits: Limits): Gen
     sampling: sampling(settings),
     ...(stop === undefined || stop === null ? {} : { stop: typeof stop === "string" ? [stop] : stop }),
     ...(logprobs === undefined ? {} : { logprobs }),
-    ...(schema === undefined ? {} : { jsonSchema: schema === true ? { type: "object", additionalProperties: true } : schema }),
+    ...(schema === undefined ? {} : { jsonSchema: schema }),
     ...(ignoreEnd === true ? { ignoreEnd } : {}),
   };
 }

@@ -66,7 +66,7 @@ export class ModelPool {
 
   /** Adds a SigLIP model likewise. */
   async addSiglip({ name, path: folder, ...options }: SiglipToServe): Promise<ServedSiglip> {
-    const directory = siglipDirectory(folder);
+    const directory = await siglipDirectory(folder);
     const bytes = await weightBytes(directory);
     // Its header is read and its weights are checked now; they are loaded when a tower is first used.
     await (await loadSiglip(directory, options))[Symbol.asyncDispose]();

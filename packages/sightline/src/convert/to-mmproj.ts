@@ -1,5 +1,4 @@
 import path from "node:path";
-import { checkpointDirectory } from "@sightline/vision-tower";
 import { openWeights, readGgufMetadata, WeightsError, writeGguf, type GgufValue, type TensorToWrite, type WeightSource } from "@sightline/weights";
 import { ggufKind } from "../models/gguf-kind.js";
 import { siglipDirectory } from "../models/siglip-directory.js";
@@ -43,7 +42,7 @@ export interface ConvertToMmprojOptions extends ConversionOptions {
  */
 export async function convertToMmproj(model: string, options: ConvertToMmprojOptions): Promise<void> {
   const { out, overwrite = false, signal } = options;
-  const where = await checkpointDirectory(siglipDirectory(model));
+  const where = await siglipDirectory(model);
   await checkOutput(out, where, overwrite);
   await using source = await openWeights(where);
   const whole = options.projector === undefined ? await wholeMmproj(where, source) : undefined;

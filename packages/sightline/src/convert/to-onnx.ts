@@ -1,4 +1,4 @@
-import { checkpointDirectory, exportOnnx, type ExportVariant } from "@sightline/vision-tower";
+import { exportOnnx, type ExportVariant } from "@sightline/vision-tower";
 import { siglipDirectory } from "../models/siglip-directory.js";
 import type { ConversionOptions } from "./conversion-progress.js";
 import { checkOutput, placeFolder } from "./place-output.js";
@@ -22,7 +22,7 @@ const variants: Readonly<Record<OnnxType, ExportVariant>> = { float32: "fp32", f
  * @throws ConfigError for a checkpoint that has no such files; SightlineError `output-exists`; the signal's reason
  */
 export async function convertToOnnx(model: string, { out, types = ["float32"], overwrite = false, signal, onProgress }: ConvertToOnnxOptions): Promise<readonly string[]> {
-  const directory = await checkpointDirectory(siglipDirectory(model));
+  const directory = await siglipDirectory(model);
   await checkOutput(out, directory, overwrite);
   let files: readonly string[] = [];
   const done = { bytes: 0, before: 0, totalBytes: 0 };

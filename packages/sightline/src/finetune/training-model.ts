@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { FeatureTower, Parameter, TwoTowers } from "@sightline/contrastive";
 import { linear, reshape, slice, type Dim, type Graph, type Tensor } from "@sightline/graph";
-import { checkpointDirectory, hasTextHead, loadSiglip2Config, loadSiglipConfig, loadTextTokenizer, weightParameters, type SiglipTextConfig, type TextTokenizer } from "@sightline/vision-tower";
+import { hasTextHead, loadSiglip2Config, loadSiglipConfig, loadTextTokenizer, weightParameters, type SiglipTextConfig, type TextTokenizer } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { siglipDirectory } from "../models/siglip-directory.js";
 import { SightlineError } from "../sightline-error.js";
@@ -29,7 +29,7 @@ export interface TrainingModel extends AsyncDisposable {
  * @throws SightlineError `bad-input` for a family that cannot be trained; ConfigError, WeightsError as `loadSiglip`
  */
 export async function openTrainingModel(model: string): Promise<TrainingModel> {
-  const directory = await checkpointDirectory(siglipDirectory(model));
+  const directory = await siglipDirectory(model);
   const { vision, text: asWritten } = await readTowers(directory);
   const weights = await openWeights(directory);
   try {

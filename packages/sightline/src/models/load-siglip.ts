@@ -8,5 +8,5 @@ import { siglipDirectory } from "./siglip-directory.js";
  * @throws ConfigError naming the file and the field; WeightsError naming the tensor, its expected and its actual shape
  */
 export async function loadSiglip(model: string = "mini", options: LoadOptions = {}): Promise<Siglip> {
-  return loadSiglipAt(siglipDirectory(model), options);
+  return loadSiglipAt(await siglipDirectory(model), options);
 }

@@ -1,4 +1,3 @@
-import { checkpointDirectory } from "@sightline/vision-tower";
 import { fingerprintOf } from "./fingerprint.js";
 import { siglipDirectory } from "./siglip-directory.js";
 
@@ -9,5 +8,5 @@ import { siglipDirectory } from "./siglip-directory.js";
  * @throws ConfigError for a hub name that is not in the cache
  */
 export async function siglipFingerprint(model: string): Promise<string> {
-  return fingerprintOf(await checkpointDirectory(siglipDirectory(model)));
+  return fingerprintOf(await siglipDirectory(model));
 }

@@ -79,12 +79,14 @@ async function plainCopy(file: string, buffer: AsyncBuffer, metadata: FileMetaDa
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    // Another writer's file may be compressed in any way; `embed`'s own needs none of this.
+    const { compressors } = await import("hyparquet-compressors");
     let width = 0;
     let first = 0;
     for (const group of metadata.row_groups) {
       signal?.throwIfAborted();
       const rows = Number(group.num_rows);
-      const lists = await parquetReadObjects({ file: buffer, metadata, columns: [column], rowStart: first, rowEnd: first + rows });
+      const lists = await parquetReadObjects({ file: buffer, metadata, compressors, columns: [column], rowStart: first, rowEnd: first + rows });
       for (const [i, { [column]: list }] of lists.entries()) {
         const numbers = listOfNumbers(list);
         width ||= numbers?.length ?? 0;
@@ -107,7 +109,7 @@ async function plainCopy(file: string, buffer: AsyncBuffer, metadata: FileMetaDa
 }
 
 function listOfNumbers(list: unknown): ArrayLike<number> | undefined {
-  if (ArrayBuffer.isView(list)) return list as Float32Array;
+  if (list instanceof Float32Array || list instanceof Float64Array) return list;
   // A number that is null within a list counts as not a number.
   return Array.isArray(list) && list.every((value) => typeof value === "number" || value === null) ? list.map((value) => (value as number | null) ?? Number.NaN) : undefined;
 }
@@ -122,7 +124,8 @@ async function namesOf(file: AsyncBuffer, metadata: FileMetaData, columns: Reado
     const here = rows.filter((row) => row >= first && row < end);
     if (here.length > 0 && present.length > 0) {
       const [from, to] = [Math.min(...here), Math.max(...here) + 1];
-      const read = (await parquetReadObjects({ file, metadata, columns: present, rowStart: from, rowEnd: to })) as Partial<Record<"key" | "path" | "text", unknown>>[];
+      const { compressors } = await import("hyparquet-compressors");
+      const read = (await parquetReadObjects({ file, metadata, compressors, columns: present, rowStart: from, rowEnd: to })) as Partial<Record<"key" | "path" | "text", unknown>>[];
       for (const row of here) names.set(row, named(row, read[row - from] ?? {}));
     }
     first = end;

@@ -11,8 +11,8 @@ const scale = 32_767;
  */
 export function quantize(from: Float32Array, at: number, width: number, to: Int16Array, toAt: number): boolean {
   let squares = 0;
-  for (let d = 0; d < width; d++) {
-    const value = from[at + d]!;
+  for (let i = at; i < at + width; i++) {
+    const value = from[i]!;
     squares += value * value;
   }
   // A NaN or an infinity makes it NaN or infinite; squares of float32 values do not overflow doubles.
@@ -21,7 +21,8 @@ export function quantize(from: Float32Array, at: number, width: number, to: Int1
     return false;
   }
   const factor = scale / Math.sqrt(squares);
-  for (let d = 0; d < width; d++) to[toAt + d] = Math.round(from[at + d]! * factor);
+  // Math.round, in a third of its time: the sum is positive, so that cutting off its fraction rounds down.
+  for (let d = 0; d < width; d++) to[toAt + d] = ((from[at + d]! * factor + (2 ** 15 + 0.5)) | 0) - 2 ** 15;
   return true;
 }
 

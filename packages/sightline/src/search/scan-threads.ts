@@ -33,8 +33,9 @@ export class ScanThreads {
     let next = 0;
     let sum = 0;
     let failed = false;
+    const isOver = (): boolean => failed || (signal?.aborted ?? false);
     const through = async (perform: (task: Task) => number | Promise<number>): Promise<void> => {
-      for (let task = tasks[next++]; task !== undefined && !failed && !signal?.aborted; task = tasks[next++]) {
+      for (let task = tasks[next++]; task !== undefined && !isOver(); task = tasks[next++]) {
         try {
           sum += await perform(task);
         } catch (error) {

@@ -27,7 +27,10 @@ beforeAll(async () => {
   archive.finalize();
   await writeFile(path.join(folder, "shard.tar"), await buffer(archive));
   [parquet, npy] = [path.join(folder, "all.parquet"), path.join(folder, "all.npy")];
-  for (const out of [parquet, npy]) expect((await run(["embed", photos, path.join(folder, "shard.tar"), "--out", out])).code).toBe(0);
+  for (const out of [parquet, npy]) {
+    const { code, stderr } = await run(["embed", photos, path.join(folder, "shard.tar"), "--out", out]);
+    if (code !== 0) throw new Error(stderr);
+  }
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { openIndex } from "sightline";
+import { openEmbeddings } from "../../src/search/open-embeddings.js";
 import { temporaryFolder } from "../command.js";
 import { writeForeignParquet, writeNpyFile, writeOwnParquet, type Rows } from "./write-embeddings.js";
 
@@ -64,6 +65,20 @@ describe("openIndex", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it("reads what embed wrote where it lies, and copies what it must", async () => {
+    const rows = randomRows(5000, 300, 5);
+    const places: number[] = [];
+    for (const write of [writeOwnParquet, writeForeignParquet]) {
+      const file = fresh("parquet");
+      await write(file, rows.slice(0, 4000));
+      await using source = await openEmbeddings(file);
+      places.push(source.extents.length, Number((source.extents[0]?.at ?? 0) > 0));
+      expect(source.extents.reduce((sum, extent) => sum + extent.rows, 0)).toBe(4000);
+    }
+    // Two row groups, of 3495 rows in four pages and of 505 in one; and one copy, from byte 0 on.
+    expect(places).toEqual([5, 1, 1, 0]);
   });
 
   it("finds the same with threads, over rows that lie in many row groups", async () => {

@@ -12,7 +12,7 @@ export function ModelPicker(): VNode {
   const state = useObservable(server);
   const chosen = useObservable(settings, ({ model }) => model);
   const inUse = modelInUse(state, chosen);
-  const name = inUse ? parted(inUse.id)[1] : state.reach === "unknown" ? "…" : "No model";
+  const name = inUse ? parted(inUse.id)[1] : state.reach === "unknown" || state.reach === "starting" ? "…" : "No model";
   const pulling = state.pulls.size > 0;
   return (
     <Popover

@@ -12,7 +12,7 @@ const not = /n(?:[`'\u0091\u0092\u2018\u2019\u201b]|&apos;)t/iy;
 const leading = new RegExp(`${apostrophe}(?:em|till?|cause|[0-9]0s|[0-9]{2}(?![^ \\t\\u00a0])|n${apostrophe})|'n(?![^ \\t\\u00a0])|[\\u0092\\u2019]n`, "iy");
 const clipped = new RegExp(`(?:dunkin|somethin|ol)${apostrophe}(?!${endings})`, "iy");
 /** c'est, nor'easter and their kind, d' and l'. */
-const listed = new RegExp(`(?:c${apostrophe}(?:est|mon)|s${apostrophe}mores|nor${apostrophe}easter|ev${apostrophe}ry|li${apostrophe}l|nat${apostrophe}l|cap${apostrophe}n|e${apostrophe}er|o[\\x60'\\u0091\\u0092\\u2018\\u2019\\u201b]o|[ldj]${apostrophe}|y${apostrophe}(?=[A-Za-z\\u00c0-\\u1fff\\u2c00-\\uffff])(?!${endings})|cont${apostrophe}d\\.)`, "iy");
+const listed = new RegExp(`(?:c${apostrophe}(?:est|mon)|s${apostrophe}mores|nor${apostrophe}easter|ev${apostrophe}ry|li${apostrophe}l|nat${apostrophe}l|cap${apostrophe}n|e${apostrophe}er|o[\\x60'\\u0091\\u0092\\u2018\\u2019\\u201b]o|[ld]${apostrophe}|j${apostrophe}(?!${endings})|y${apostrophe}(?=[A-Za-z\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u1fff\\u2c00-\\ud7ff\\uf900-\\uffef])(?!${endings})|cont${apostrophe}d\\.)`, "iy");
 /** What may stand alone before an apostrophe and two letters or more: K'nex, B'nai. */
 const oneCapital = /[A-HJ-XZn]/;
 const vowel = /[aeiouyAEIOUY]/;

@@ -17,7 +17,8 @@ export function tokenizeCaptions(captions: readonly string[]): string[] {
 }
 
 function words(caption: string, next: string): string {
-  return ptbTokens(caption, next)
+  // The reference has one caption a line.
+  return ptbTokens(caption.replace(/[\r\n]/g, " "), next)
     .filter((token) => !punctuation.has(token))
     .join(" ");
 }

@@ -7,9 +7,9 @@ const phone = new RegExp(`(?:\\([0-9]{2,3}\\)${space}?|\\+{0,2}(?:[0-9]{2,4}[- \
 const dottedPhone = /\+{0,2}(?:[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}/y;
 const fileName = /[A-Za-z0-9]{1,64}(?:\.[A-Za-z0-9]{1,64}){0,8}\.(?:bat|bmp|c|cgi|class|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|x|xml|zip)(?=[ \t\u00a0.?!,]|$)/iy;
 
-/** Where the longest of the spaced or slashed numbers, or of a file's name, at `at` ends, or `at`. */
+/** Where the longest of the spaced or slashed numbers at `at` ends, or `at`. */
 export function longNumberEnd(text: string, at: number): number {
-  return Math.max(endOf(fraction, text, at), endOf(date, text, at), endOf(phone, text, at), endOf(dottedPhone, text, at), endOf(fileName, text, at));
+  return Math.max(endOf(fraction, text, at), endOf(date, text, at), endOf(phone, text, at), endOf(dottedPhone, text, at));
 }
 
 /** Where a plain number with its sign ends: 5, -5, +.5, 1,000.5, 10:30, :30; `at` when there is none. */
@@ -28,6 +28,11 @@ export function plainNumberEnd(text: string, at: number): number {
     if (next === end) return end;
     end = next;
   }
+}
+
+/** Where a file's name such as 5.jpg ends, or `at`. */
+export function fileNameEnd(text: string, at: number): number {
+  return endOf(fileName, text, at);
 }
 
 function separatedDigitsEnd(text: string, at: number): number {

@@ -2,7 +2,7 @@ import { keepsDotBeforeFigure, keptDot, sentenceStartsAt } from "./abbreviations
 import { apostropheWordEnd, endingEnd, endingFollows, isApostrophe, joinsLetters, leadingEnd, notEnd } from "./apostrophes.js";
 import { characterKind, characterKinds } from "./character-kinds.js";
 import { emoticonEnd } from "./emoticons.js";
-import { isDigit, longNumberEnd, plainNumberEnd } from "./numbers.js";
+import { fileNameEnd, isDigit, longNumberEnd, plainNumberEnd } from "./numbers.js";
 import { symbolToken } from "./symbols.js";
 import { WebNames } from "./web-names.js";
 
@@ -59,15 +59,28 @@ class Scanner {
       if (kind === letter || kind === mark) i = this.#word(i);
       else if (kind === digit) i = this.#figure(i);
       else if (code === softHyphen) i = this.#softHyphen(i);
-      else if (kind === dropped) i++;
+      else if (kind === dropped) i = this.#dropped(i);
       else i = this.#symbol(i);
     }
     return this.#tokens;
   }
 
+  /** Half of an emoji, say, which is nothing unless an address begins with it. */
+  #dropped(at: number): number {
+    const code = this.#text.charCodeAt(at);
+    const end = code >= 0xd800 && code < 0xe000 ? this.#web.urlEnd(at) : at;
+    return end > at ? this.#emitRaw(at, end) : at + 1;
+  }
+
   #emit(from: number, to: number): number {
     const token = this.#text.slice(from, to).toLowerCase();
     this.#tokens.push(/[\u00ad ()]/.test(token) ? token.replaceAll("\u00ad", "").replaceAll(" ", "\u00a0").replaceAll("(", "-lrb-").replaceAll(")", "-rrb-") : token);
+    return to;
+  }
+
+  /** An address keeps its soft hyphens. */
+  #emitRaw(from: number, to: number): number {
+    this.#tokens.push(this.#text.slice(from, to).toLowerCase());
     return to;
   }
 
@@ -98,12 +111,13 @@ class Scanner {
       else this.#tokens.push(word.includes("\u00ad") ? word.replaceAll("\u00ad", "") : word);
       return run;
     }
-    const word = this.#dottedWordEnd(run);
+    const word = Math.max(this.#dottedWordEnd(run), text.charCodeAt(run) === dot ? fileNameEnd(text, at) : run);
     const next = text.charCodeAt(run);
     // A word of these kinds keeps its dot before a comma, colon or semicolon.
     let end = Math.max(word, this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), isSign(next) ? endOf(joinedCapitals, text, at) : at);
     end = this.#keptDotEnd(end);
-    end = Math.max(end, this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at), joinsLetters(next) ? apostropheWordEnd(text, at, run) : at, isSign(next) ? endOf(signed, text, at) : at);
+    const web = Math.max(this.#web.urlEnd(at), this.#web.mailEnd(at));
+    end = Math.max(end, this.#slashedEnd(at), web, joinsLetters(next) ? apostropheWordEnd(text, at, run) : at, isSign(next) ? endOf(signed, text, at) : at);
     end = this.#abbreviationEnd(at, run, end);
     // n't belongs to the word before it unless something longer holds both.
     const not = this.#notAt(at, run);
@@ -112,7 +126,7 @@ class Scanner {
     }
     const ending = endingEnd(text, word);
     if (ending > word && ending >= end) end = word;
-    return this.#emitWord(at, end);
+    return end === web ? this.#emitRaw(at, end) : this.#emitWord(at, end);
   }
 
   #emitWord(at: number, end: number): number {
@@ -264,17 +278,15 @@ class Scanner {
   #figure(at: number): number {
     const text = this.#text;
     const word = this.#keptDotEnd(Math.max(this.#hyphenatedEnd(at), this.#commaHyphenEnd(at)));
-    const ends = [plainNumberEnd(text, at), longNumberEnd(text, at), word, this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at)];
+    const ends = [plainNumberEnd(text, at), longNumberEnd(text, at), fileNameEnd(text, at), word, this.#slashedEnd(at), this.#web.urlEnd(at), this.#web.mailEnd(at)];
     return this.#emit(at, Math.max(at + 1, ...ends));
   }
 
+  /** Inside and at the ends of a word it goes, alone it is a hyphen. */
   #softHyphen(at: number): number {
-    const end = this.#lettersEnd(at);
-    if (end === at + 1) {
-      this.#tokens.push("-");
-      return end;
-    }
-    return this.#emit(at, end);
+    if (this.#lettersEnd(at) > at + 1) return this.#word(at);
+    this.#tokens.push("-");
+    return at + 1;
   }
 
   #symbol(at: number): number {

@@ -85,8 +85,9 @@ export function symbolToken(text: string, at: number, entityEnd: number): { read
 function hashtagEnd(text: string, at: number): number {
   let end = at + 1;
   for (; end < text.length; end++) {
-    const kind = characterKinds[text.charCodeAt(end)];
-    if (kind !== characterKind.letter && kind !== characterKind.mark) break;
+    const code = text.charCodeAt(end);
+    const kind = characterKinds[code];
+    if (kind !== characterKind.letter && kind !== characterKind.mark && code !== 0xad) break;
   }
   return end === at + 1 ? at : end;
 }

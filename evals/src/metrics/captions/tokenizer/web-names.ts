@@ -5,10 +5,10 @@ const space = " \\t\\n\\f\\r";
 const path = `[^${space}"<>|()]`;
 const pathEnd = `[^${space}"<>|.!?(){},\\-]`;
 const fullUrl = new RegExp(`https?://${path}+${pathEnd}`, "iy");
-const labelEnds = `${space}"$'(),\\-/:;<=>[\\]^_\`{|}!.?@`;
+const labelEnds = `${space}"$'(),\\-/:;<=>[\\]^_\`{|}!.?@\\\\A-Z`;
 /** Bounded, so that text without spaces is not searched again from each of its characters. */
-const label = `[^${labelEnds}0-9~][^${labelEnds}0-9]{0,99}`;
-const likelyUrl = new RegExp(`${label}\\.(?:(?=[A-Za-z\\u00c0-\\u1fff])${label}\\.){0,20}(?:com|net|org|edu)(?:/${path}+${pathEnd})?`, "iy");
+const label = `[^${labelEnds}0-9][^${labelEnds}0-9]{0,99}`;
+const likelyUrl = new RegExp(`${label}\\.(?:(?=[A-Za-z\\u00c0-\\u1fff])${label}\\.){0,20}(?:[cC][oO][mM]|[nN][eE][tT]|[oO][rR][gG]|[eE][dD][uU])(?:/${path}+${pathEnd})?`, "y");
 const wwwUrl = new RegExp(`www\\.(?:[^${space}"<>|.!?(){},]{1,99}\\.){1,20}[a-z]{2,4}(?:/${path}+${pathEnd})?`, "iy");
 const anyUrl = /www\.|:\/\/|\.(?:com|net|org|edu)/i;
 const mailEnds = new RegExp(`[${space}"<>()|{}\\u00a0]`, "g");

@@ -1,4 +1,5 @@
 import { beginAnswer, wholeAnswer } from "../../chat/answer.js";
+import { answerSchema } from "../../chat/answer-schema.js";
 import { generationOptions } from "../../chat/generation-options.js";
 import { chatMessages, type AskedMessage, type AskedPart } from "../../chat/messages.js";
 import { refuseTools } from "../../chat/refuse-tools.js";
@@ -23,11 +24,12 @@ export const chatCompletions: Endpoint = postEndpoint({
     const served = server.models.find("chat", body.model);
     scope.facts["model"] = served.name;
     const { limits } = server.settings;
+    const options = generationOptions(answerSettings(body), limits);
     const images = new RequestImages(server.images, limits, scope.signal);
     const messages = await chatMessages(askedMessages(body), images, limits);
     scope.facts["images"] = images.count;
     server.metrics.images("/chat/completions", images.count);
-    const answer = await beginAnswer(server, scope, served, { messages, options: generationOptions(answerSettings(body), limits) });
+    const answer = await beginAnswer(server, scope, served, { messages, options });
     const id = `chatcmpl-${scope.id}`;
     if (body.stream === true) return eventStream(completionChunks(id, answer, { includeUsage: body.stream_options?.include_usage === true }));
     return Response.json(completion(id, answer, await wholeAnswer(answer, scope)));
@@ -63,6 +65,6 @@ function answerSettings(body: ChatCompletionRequest): Parameters<typeof generati
     stop: body.stop,
     ignoreEnd: body.ignore_eos,
     ...(body.logprobs === true ? { logprobs: body.top_logprobs ?? 0 } : {}),
-    ...(format?.type === "json_schema" ? { schema: format.json_schema.schema } : format?.type === "json_object" ? { schema: true as const } : {}),
+    schema: answerSchema(format?.type === "json_schema" ? { type: "json_schema", schema: format.json_schema.schema } : format, "response_format"),
   };
 }

@@ -1,4 +1,5 @@
 import { beginAnswer, wholeAnswer } from "../../chat/answer.js";
+import { answerSchema } from "../../chat/answer-schema.js";
 import { generationOptions } from "../../chat/generation-options.js";
 import { chatMessages, type AskedMessage, type AskedPart } from "../../chat/messages.js";
 import { refuseTools } from "../../chat/refuse-tools.js";
@@ -21,18 +22,11 @@ export const responses: Endpoint = postEndpoint({
     const served = server.models.find("chat", body.model);
     scope.facts["model"] = served.name;
     const { limits } = server.settings;
+    const options = generationOptions({ maxTokens: body.max_output_tokens, temperature: body.temperature, topP: body.top_p, schema: answerSchema(body.text?.format, "text.format") }, limits);
     const images = new RequestImages(server.images, limits, scope.signal);
     const messages = await chatMessages(askedMessages(body), images, limits);
     scope.facts["images"] = images.count;
     server.metrics.images("/responses", images.count);
-    const format = body.text?.format;
-    const options = generationOptions(
-      {
-        maxTokens: body.max_output_tokens, temperature: body.temperature, topP: body.top_p,
-        ...(format?.type === "json_schema" ? { schema: format.schema } : format?.type === "json_object" ? { schema: true as const } : {}),
-      },
-      limits,
-    );
     const answer = await beginAnswer(server, scope, served, { messages, options });
     const head = { id: `resp_${scope.id}`, messageId: `msg_${scope.id}`, answer, request: body };
     if (body.stream === true) return eventStream(responseEvents(head));

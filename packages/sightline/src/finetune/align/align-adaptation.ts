@@ -28,11 +28,12 @@ export function towerIsFrozen({ trains }: Pick<AlignConfig, "trains">): boolean 
  * @param adaptation which parameters of the tower are trained
  */
 export function conversationModel(model: AlignModel, from: "features" | "pixels", { adaptation }: AlignAdaptation): ConversationModel {
-  const { tower, projector, decoder, chat } = model;
+  const { tower, projector, decoder, chat, images } = model;
   const grid = tower.trainedGrid;
   return {
     decoder: decoder.config,
     rowsPerView: projector.tokens(grid),
+    imageAttention: images.family.nonCausal === true ? "both-ways" : "causal",
     pad: chat.info.eosToken?.id ?? 0,
     frozen: (graph) => frozenParameters(graph, model),
     rows(graph, views, parameter) {

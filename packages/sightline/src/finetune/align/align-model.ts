@@ -3,7 +3,7 @@ import path from "node:path";
 import { decoderFromCheckpoint, decoderFromGguf, withRopeFactors, type Parameter, type StoredDecoder } from "@sightline/contrastive";
 import type { Graph } from "@sightline/graph";
 import { newProjector, type NewProjector, type Projector } from "@sightline/projector";
-import { checkpointDirectory, loadSiglipConfig, readMmprojVision, siglipGridTower, weightParameters, type GridTower, type SiglipVisionConfig } from "@sightline/vision-tower";
+import { loadSiglipConfig, readMmprojVision, siglipGridTower, weightParameters, type GridTower, type SiglipVisionConfig } from "@sightline/vision-tower";
 import { openWeights, type WeightSource } from "@sightline/weights";
 import { imageModelOf, readImageParts, type ImageModel } from "../../image-model.js";
 import { findModelFiles } from "../../models/model-files.js";
@@ -81,7 +81,7 @@ async function modelFiles(model: AlignConfig["model"]): Promise<Files> {
   if (typeof model === "string") return findModelFiles(model);
   const isDirectory = (await stat(model.decoder).catch(() => undefined))?.isDirectory() === true;
   const name = path.basename(model.decoder, ".gguf");
-  if ("tower" in model) return { name, decoder: model.decoder, tower: await checkpointDirectory(siglipDirectory(model.tower)) };
+  if ("tower" in model) return { name, decoder: model.decoder, tower: await siglipDirectory(model.tower) };
   return isDirectory ? { name, ...model } : findModelFiles(model);
 }
 
@@ -140,7 +140,6 @@ function expectTrainable(tower: GridTower, { family, path: file }: ImageModel): 
   const bad = (problem: string): SightlineError => new SightlineError("bad-input", `finetune: ${file}: ${problem}`);
   if (!tower.fixedGrid) throw bad("its tower takes pictures of any resolution, which cannot be trained with yet; expected a tower of one resolution");
   if (family.prompt === "prefix") throw bad(`its ${family.type} projector belongs to a decoder whose prompt is one block (PaliGemma), which cannot be trained yet`);
-  if (family.nonCausal === true) throw bad(`its ${family.type} projector belongs to a decoder whose rows of a picture look at each other both ways, which cannot be trained yet; begin a new projector with projector.start "new"`);
 }
 
 /** Where parameters of decoder and projector come from when they are not trained; the tower has its own. */

@@ -37,6 +37,8 @@ export async function* alignProjector(config: AlignConfig, options: AlignOptions
     eventsDuring((tell) => AlignInputs.open(model, conversations, { config, session, keepFeatures, signal, onFeatures: (done, total) => tell({ type: "features-computed", tower: "image", done, total }) }));
   await using inputs = yield* open(read);
   await using held = heldOut && (yield* open(heldOut));
+  // Everything is read; a GGUF's tokenizer holds its whole decoder.
+  await model.chat[Symbol.asyncDispose]();
   const { batchSize } = config;
   if (batchSize > inputs.samples.length) throw new SightlineError("bad-input", `finetune: expected a batchSize of at most ${inputs.samples.length}, as many conversations as there are, got ${batchSize}`);
   const totalSteps = config.steps ?? Math.ceil((config.epochs ?? 1) * Math.floor(inputs.samples.length / batchSize));

@@ -13,7 +13,7 @@ const [width, heads, keyValueHeads, mlpWidth] = [48, 4, 2, 96];
 export const window = 8;
 
 /** A decoder of an architecture with grouped keys and values, random weights, and all that is special about it, as a GGUF of llama.cpp. */
-export async function writeTinyDecoder(file: string, architecture: TinyArchitecture, changes: (metadata: Map<string, GgufValue>) => void = () => undefined): Promise<void> {
+export async function writeTinyDecoder(file: string, architecture: TinyArchitecture, changes: (metadata: Map<string, GgufValue>, tensors: TensorToWrite[]) => void = () => undefined): Promise<void> {
   const layers = architecture === "gemma3" ? 7 : 2;
   // llama.cpp takes Qwen2's heads to be the width's parts.
   const headWidth = architecture === "qwen2" ? width / heads : 16;
@@ -59,6 +59,6 @@ export async function writeTinyDecoder(file: string, architecture: TinyArchitect
     ...(architecture === "llama" ? [["llama.vocab_size", count(vocabularySize)] as const, ["llama.rope.dimension_count", count(headWidth)] as const] : []),
     ...tokenizerMetadata,
   ]);
-  changes(metadata);
+  changes(metadata, tensors);
   await writeGguf(file, { metadata, tensors });
 }
