@@ -37,6 +37,7 @@ describe("the examples of every README run as they stand", () => {
     ["packages/decoder/README.md", [/(stop|length), \d+ tokens/]],
     ["packages/contrastive/README.md", [/^0 \d\.\d+\n50 /m]],
     ["packages/server/README.md", [/^mini loaded$/m]],
+    ["evals/README.md", [/^a dog and a cat\n\d(\.\d+)?\n1 1$/m]],
     ["packages/sightline/README.md", [/airplane[\s\S]*64 image tokens[\s\S]*label: 'airplane'/]],
   ] as const)("%s", async (readme, expected) => {
     const examples = await examplesOf(readme);

@@ -6,6 +6,7 @@ export interface AnsweredSample {
   readonly prediction: string;
 }
 
+/** What a metric makes of all samples of a task. */
 export interface TaskScores {
   /** Figures by name, the task's own first. */
   readonly figures: Readonly<Record<string, number>>;

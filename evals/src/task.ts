@@ -60,4 +60,5 @@ export interface EmbeddingTask extends TaskBase {
   readonly classes?: (folder: string) => Promise<{ readonly names: readonly string[]; readonly templates: readonly string[] }>;
 }
 
+/** A benchmark, of either kind. */
 export type Task = AnswerTask | EmbeddingTask;

@@ -9,6 +9,7 @@ import { markdownTable, resultsOf, writeResults, type Results, type TaskResult }
 import { runTask, type Baseline, type Source } from "./run-task.js";
 import { writeWhole } from "./sample-journal.js";
 
+/** Settings of `evaluate`. */
 export interface EvaluateOptions {
   /** "mini" or a model's folder; not needed with `predictions`. */
   readonly model?: string;
@@ -31,9 +32,11 @@ export interface EvaluateOptions {
   /** "blind": without the picture; "shuffled": with another sample's. */
   readonly baseline?: Baseline;
   readonly signal?: AbortSignal;
+  /** Called as samples are done. */
   readonly onProgress?: (progress: { readonly task: string; readonly done: number; readonly total: number | undefined }) => void;
 }
 
+/** What `evaluate` gives. */
 export interface Evaluation {
   readonly results: Results;
   /** The Markdown table. */

@@ -9,6 +9,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** A mean and its confidence interval. */
 export interface Interval {
   readonly mean: number;
   readonly low: number;

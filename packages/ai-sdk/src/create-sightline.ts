@@ -16,7 +16,10 @@ export interface SightlineSettings {
 export interface SightlineProvider extends ProviderV4, AsyncDisposable {
   /** @param modelId what `loadVisionChat` takes: "mini", a folder, or the name of a model that was pulled */
   (modelId: string): LanguageModelV4;
-  /** @param modelId what `loadSiglip` takes: "mini", a folder, a file, or a hub name */
+  /**
+   * A model for `embed` and `embedMany`.
+   * @param modelId what `loadSiglip` takes: "mini", a folder, a file, or a hub name
+   */
   embeddingModel(modelId: string): EmbeddingModelV4;
   /** Waits for what is under way, then frees every model that was loaded. Calls after that fail. */
   [Symbol.asyncDispose](): Promise<void>;

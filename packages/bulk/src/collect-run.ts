@@ -13,6 +13,7 @@ import { ShardImages } from "./shard-images.js";
 /** How results are written: one parquet file, or of captions also COCO's results JSON. */
 export type CollectFormat = "parquet" | "coco";
 
+/** What `collectRun` collects, and where it writes. */
 export interface CollectOptions {
   /** The run's folder. */
   readonly run: string;
@@ -26,6 +27,7 @@ export interface CollectOptions {
   readonly onProgress?: ((images: number, of: number) => void) | undefined;
 }
 
+/** What `collectRun` wrote. */
 export interface CollectSummary {
   readonly out: string;
   /** Every image of the run: rows + failed. */

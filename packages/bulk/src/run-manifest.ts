@@ -10,6 +10,7 @@ export type BulkTask = "embed" | "caption";
 /** What decides the result of an image, beside the model. */
 export type TaskSettings = EmbedSettings | CaptionSettings;
 
+/** A run that embeds images. */
 export interface EmbedSettings {
   readonly task: "embed";
   /** Embeddings of length 1. */
@@ -21,6 +22,7 @@ export interface EmbedSettings {
   readonly maxPatches?: number | undefined;
 }
 
+/** A run that captions images. */
 export interface CaptionSettings {
   readonly task: "caption";
   readonly prompt: string;

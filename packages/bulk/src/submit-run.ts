@@ -7,6 +7,7 @@ import { imagesFile, makeRunFolders } from "./run-folder.js";
 import { findRunManifest, parseTaskSettings, writeRunManifest, type RunManifest, type TaskSettings } from "./run-manifest.js";
 import { writeShards, type RunImage } from "./shard-images.js";
 
+/** What `submitRun` makes a run of. */
 export interface SubmitOptions {
   /** The run's folder, on a disk that all workers see; made where it is not there. */
   readonly run: string;

@@ -20,6 +20,7 @@ export interface WorkOptions extends WorkerSettings {
   /** A worker that gives no sign for so many seconds has lost its shard to another; 30 when left out. */
   readonly staleSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called as the work goes on. */
   readonly onProgress?: ((record: WorkerRecord) => void) | undefined;
   /** Told in a line what people may want to know: that Redis went away, or came back. */
   readonly onNotice?: ((notice: string) => void) | undefined;

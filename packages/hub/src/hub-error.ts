@@ -1,3 +1,4 @@
+/** What went wrong, for programs; the message says it for people. */
 export type HubErrorCode =
   | "unknown-model"
   | "bad-reference"

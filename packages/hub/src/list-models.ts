@@ -33,6 +33,7 @@ export interface ModelList {
   readonly others: readonly string[];
 }
 
+/** Where `listModels` looks, and for which machine. */
 export interface ListModelsOptions {
   readonly cacheDirectory?: string;
   /** Instead of this machine's. */

@@ -3,6 +3,7 @@ import { mlpProjector } from "./families/mlp.js";
 import { ProjectorError } from "./projector-error.js";
 import type { Projector } from "./projector-family.js";
 
+/** The kind and the widths of a projector to be trained. */
 export interface NewProjectorOptions {
   /** LLaVA's two layers on every patch token, which llama.cpp runs on any decoder. */
   readonly type: "mlp";

@@ -4,6 +4,7 @@ export function yesOrNo(answer: string): "yes" | "no" | "other" {
   return word === "yes" || word === "no" ? word : "other";
 }
 
+/** What a model said to a question of yes or no, and what is right. */
 export interface YesNoAnswer {
   readonly prediction: string;
   readonly answer: "yes" | "no";
@@ -34,6 +35,7 @@ export function popeScores(answers: readonly YesNoAnswer[]): PopeScores {
   return { accuracy: share(right, answers.length), precision, recall, f1: share(2 * precision * recall, precision + recall), yesShare: share(said, answers.length) };
 }
 
+/** An answer to one of the two questions that MME asks of an image. */
 export interface MmeAnswer extends YesNoAnswer {
   readonly category: string;
   /** Two questions are asked of each. */
@@ -42,6 +44,7 @@ export interface MmeAnswer extends YesNoAnswer {
 
 const cognition = new Set(["commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning"]);
 
+/** MME's figures (Fu et al. 2023). */
 export interface MmeScores {
   /** 0 to 200 each: 100 x (acc + acc+). */
   readonly categories: Readonly<Record<string, { readonly accuracy: number; readonly accuracyPlus: number; readonly score: number }>>;

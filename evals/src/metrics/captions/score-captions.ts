@@ -14,6 +14,7 @@ export interface CaptionToScore {
   readonly references: readonly string[];
 }
 
+/** Scores of captions against their references. */
 export interface CaptionScores {
   /** BLEU-1 to 4 of the corpus, 0 to 1. */
   readonly bleu: BleuScores;
@@ -25,6 +26,7 @@ export interface CaptionScores {
   readonly perImage: readonly ImageCaptionScores[];
 }
 
+/** One image's scores; see `CaptionScores`. */
 export interface ImageCaptionScores {
   readonly imageId: number | string;
   readonly bleu: BleuScores;
@@ -32,6 +34,7 @@ export interface ImageCaptionScores {
   readonly cider: number;
 }
 
+/** Settings of `scoreCaptions`. */
 export interface ScoreCaptionsOptions {
   /**
    * What CIDEr weighs n-grams by. From the images that are scored when left out, as in the COCO evaluation; a subset then

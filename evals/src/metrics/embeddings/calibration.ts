@@ -1,5 +1,6 @@
 import { EvalError } from "../../eval-error.js";
 
+/** Answers whose probabilities lie in one range. */
 export interface ReliabilityBin {
   /** Probabilities from here, up to the next bin's. */
   readonly from: number;
@@ -9,6 +10,7 @@ export interface ReliabilityBin {
   readonly shareTrue: number;
 }
 
+/** How far probabilities are from how often things are true. */
 export interface Calibration {
   readonly bins: readonly ReliabilityBin[];
   /** Expected calibration error, 0 to 1: the gap between probability and truth, a bin counting by its size. */

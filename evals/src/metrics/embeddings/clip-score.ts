@@ -14,6 +14,7 @@ export interface ImageToScore extends CaptionToScore {
   readonly image: Parameters<VisionTower["encodeImages"]>[0][number];
 }
 
+/** Reference-free and reference-based scores by a tower that embeds images and texts. */
 export interface EmbeddingScores {
   /**
    * "clipScore" and "refClipScore" for a CLIP tower (the paper's is ViT-B/32), "siglipScore" and "refSiglipScore" for a

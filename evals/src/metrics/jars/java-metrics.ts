@@ -10,6 +10,7 @@ import { tokenizeCaptions } from "../captions/tokenizer/caption-words.js";
 
 const run = promisify(execFile);
 
+/** Settings of the metrics that run in Java. */
 export interface JavaMetricsOptions {
   /** The `java` to run; the one on the PATH when left out. */
   readonly java?: string;

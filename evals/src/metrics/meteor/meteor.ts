@@ -17,6 +17,7 @@ const functionWords = new Set(
    when where while than then i you we me us my your our him -lrb- -rrb- 's 're 've 'll 'd 'm n't`.split(/\s+/),
 );
 
+/** METEOR without its table of paraphrases. */
 export interface MeteorScores {
   /** From the sums over all images, 0 to 1. Named for what it lacks: published METEOR has a table of paraphrases besides. */
   readonly meteorNoParaphrase: number;

@@ -2,6 +2,7 @@ import { concat, gatherRows, reshape, softmaxCrossEntropy, type Tensor } from "@
 import type { DecoderGraph } from "../decoder-models/decoder-graph.js";
 import type { ConversationShape } from "./tokenized-conversation.js";
 
+/** The loss over the answers of conversations, and what the decoder would have said. */
 export interface ConversationLoss {
   /** float32[]: mean cross-entropy of the learnt places, by their weights. */
   readonly loss: Tensor;

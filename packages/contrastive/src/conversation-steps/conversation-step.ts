@@ -29,6 +29,7 @@ export class ConversationStep implements TrainingStep<ConversationBatch> {
     this.gradients = new Float32Array(session.gradients.length);
   }
 
+  /** Builds tower, projector, decoder and loss as one graph, derives its gradients and opens the session. */
   static async open(options: ConversationStepOptions): Promise<ConversationStep> {
     const { model, adaptation, sizes } = options;
     const graph = new Graph();
@@ -39,6 +40,7 @@ export class ConversationStep implements TrainingStep<ConversationBatch> {
     return new ConversationStep(session, options, adapted.dropoutFeeds);
   }
 
+  /** What is trained. */
   get parameters(): ParameterSet {
     return this.#session.parameters;
   }
@@ -65,6 +67,7 @@ export class ConversationStep implements TrainingStep<ConversationBatch> {
     return { loss: loss / weight, figures: { tokenAccuracy: right / learnt, answerTokens: learnt } };
   }
 
+  /** Closes the session, after a step under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }
@@ -92,6 +95,7 @@ export class ConversationScorer implements AsyncDisposable {
     this.#options = options;
   }
 
+  /** Builds tower, projector and decoder without gradients, and opens the session. */
   static async open(options: Omit<ConversationStepOptions, "seed">): Promise<ConversationScorer> {
     const { model, adaptation, sizes } = options;
     const graph = new Graph();
@@ -128,6 +132,7 @@ export class ConversationScorer implements AsyncDisposable {
     return { loss: loss / weight, perplexity: Math.exp(loss / weight), tokenAccuracy: right / learnt, exactMatch: exact / answered };
   }
 
+  /** Closes the session, after a run under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session[Symbol.asyncDispose]();
   }

@@ -8,6 +8,7 @@ export interface ChosenPair {
   readonly caption: string;
 }
 
+/** Pairs of one step, a caption chosen for each. */
 export interface DataBatch {
   readonly pairs: readonly ChosenPair[];
   readonly epoch: number;

@@ -9,6 +9,7 @@ export interface DataPosition {
   readonly batch: number;
 }
 
+/** The order of `shuffledBatches`, and where it starts. */
 export interface ShuffleOptions {
   /** Items of a batch. */
   readonly batchSize: number;
@@ -17,6 +18,7 @@ export interface ShuffleOptions {
   readonly from?: DataPosition;
 }
 
+/** A batch of `shuffledBatches`, and where it stands. */
 export interface ShuffledBatch<Item> {
   /** Each with its place in the data. */
   readonly items: readonly { readonly item: Item; readonly at: number }[];

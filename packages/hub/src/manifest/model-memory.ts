@@ -86,7 +86,10 @@ export function encoderParameters({ tower, text, projector }: ModelManifest): nu
   return towerParameters(tower) + (text ? textParameters(text, tower.width) : 0) + (projector?.parameters ?? 0);
 }
 
-/** @param quantisation the manifest's default when left out; F16 where there is none */
+/**
+ * What a model takes in memory, computed from its shapes.
+ * @param quantisation the manifest's default when left out; F16 where there is none
+ */
 export function modelMemory(manifest: ModelManifest, quantisation?: string): ModelMemory {
   const { decoder, defaultQuantisation } = manifest;
   const weights = decoder ? (decoderBytes(decoder, quantisation ?? defaultQuantisation ?? "F16") ?? 0) : 0;

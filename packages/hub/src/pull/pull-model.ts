@@ -20,8 +20,10 @@ import type { PulledFile, PulledModel, PullEvent } from "./pull-event.js";
 import { progressTeller } from "./transfer-rate.js";
 import type { ModelPart } from "../manifest/model-manifest.js";
 
+/** Settings of `pullModel`. */
 export interface PullOptions {
   readonly signal?: AbortSignal;
+  /** Called as files begin, grow and end. */
   readonly onProgress?: (event: PullEvent) => void;
   /** Branch, tag or commit; the manifest's, or "main", when left out. */
   readonly revision?: string;

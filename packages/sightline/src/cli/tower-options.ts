@@ -15,7 +15,10 @@ export interface TowerOptions {
   readonly maxPatches?: number;
 }
 
-/** @param usualModel what the help says of a command that has another model than mini when none is named */
+/**
+ * Adds the options that choose a tower and say how it runs.
+ * @param usualModel what the help says of a command that has another model than mini when none is named
+ */
 export function withTowerOptions(command: Command, usualModel: string = "mini"): Command {
   return command
     .addOption(new Option("--model <name|path>", '"mini", a folder with a SigLIP checkpoint, or a model that was pulled into the Hugging Face cache, by its name or hub name').default("mini", usualModel))
@@ -27,6 +30,7 @@ export function withTowerOptions(command: Command, usualModel: string = "mini"):
     .option("--max-patches <n>", "the most patches that a NaFlex checkpoint gives an image", wholeNumber(1));
 }
 
+/** Opens the SigLIP that the options of `withTowerOptions` name. */
 export async function openSiglip({ model, pull, ...options }: TowerOptions, more: Pick<LoadOptions, "towers"> & { readonly signal: AbortSignal }): Promise<Siglip> {
   if (pull) await pullIfNamed(model, more.signal);
   const { device, precision, threads, imageSize, maxPatches } = options;

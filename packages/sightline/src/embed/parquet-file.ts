@@ -3,6 +3,7 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { writeFully } from "./durable-file.js";
 import type { Named } from "./embed-batches.js";
 
+/** What a file of embeddings holds. */
 export interface ParquetOptions {
   /** D */
   readonly width: number;

@@ -24,6 +24,7 @@ export interface TrainingVision {
   patchTokens(graph: Graph, count: number, parameter: Parameter): PatchTokens;
 }
 
+/** Patch tokens of a chunk of C images. */
 export interface PatchTokens {
   /** float32[C, P, D], after the last norm */
   readonly tokens: Tensor;

@@ -31,6 +31,7 @@ export interface IndexSize {
   readonly free: number;
 }
 
+/** Settings of `openIndex`. */
 export interface OpenIndexOptions {
   /** Threads that load and scan; one for each core when left out. A small index is scanned in the caller's thread. */
   readonly threads?: number | undefined;
@@ -180,6 +181,7 @@ export class EmbeddingIndex implements AsyncDisposable {
     await this.#source[Symbol.asyncDispose]();
   }
 
+  /** Ends its threads, after searches under way. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
