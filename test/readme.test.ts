@@ -26,8 +26,8 @@ describe("the README's snippets run as they stand", async () => {
   const snippets = await blocks("js");
   const commands = (await blocks("sh")).flatMap((block) => block.trim().split("\n"));
 
-  it("there are two programs and eight commands", () => {
-    expect([snippets.length, commands.length]).toEqual([2, 8]);
+  it("there are two programs and eleven commands", () => {
+    expect([snippets.length, commands.length]).toEqual([2, 11]);
   });
 
   it("the chat says something and counts the image's tokens", async () => {
