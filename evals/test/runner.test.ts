@@ -141,6 +141,10 @@ describe("predictions of another program", () => {
     expect(await read("missing", "scores_coco-mini.jsonl")).toMatch(/"references":\[.*"prediction":"","score":0/);
   });
 
+  it("are refused when none is of a sample", async () => {
+    await expect(score("others", [{ image_id: 5, caption: "a" }])).rejects.toThrow(/none of the 1 predictions in others.json is of a sample; expected ids such as "397133", got "5"/);
+  });
+
   it("are refused with an image twice, or of another shape", async () => {
     await expect(score("twice", [{ image_id: 1, caption: "a" }, { image_id: "1", caption: "b" }])).rejects.toMatchObject({ code: "duplicate-image" });
     await expect(score("shape", [{ image: 1 }])).rejects.toThrow(/entry 1: expected image_id/);

@@ -108,6 +108,9 @@ export async function runTask(task: Task, options: RunTaskOptions): Promise<Task
   signal.throwIfAborted();
   if (failure !== undefined) throw failure;
   if (asked.length === 0) throw new EvalError("bad-input", `eval: ${task.name}: no sample is left after --offset ${options.offset}`);
+  if (source.kind === "predictions" && !asked.some(({ id }) => source.predictions.has(id))) {
+    throw new EvalError("bad-input", `eval: ${task.name}: none of the ${source.predictions.size} predictions in ${source.name} is of a sample; expected ids such as ${JSON.stringify(asked[0]?.id)}, got ${JSON.stringify([...source.predictions.keys()][0])}`);
+  }
   await journal.sort();
   asked.sort((a, b) => a.index - b.index);
   const records = asked.map(({ id }) => journal.records.get(id) as SampleRecord);
