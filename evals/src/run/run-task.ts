@@ -8,7 +8,7 @@ import type { Task } from "../task.js";
 import type { Answerer, Embedder, ModelFacts } from "./answerer.js";
 import { scoreEmbeddings } from "./score-embeddings.js";
 import { SampleJournal, writeWhole, type SampleRecord } from "./sample-journal.js";
-import { DataHash, selectedSamples, withOthersPictures, type PlacedSample, type Selection } from "./selected-samples.js";
+import { DataHash, oneAhead, selectedSamples, withOthersPictures, type PlacedSample, type Selection } from "./selected-samples.js";
 
 export type Baseline = "blind" | "shuffled";
 
@@ -85,7 +85,7 @@ export async function runTask(task: Task, options: RunTaskOptions): Promise<Task
   const writing = new Set<Promise<void>>();
   let failure: unknown;
   const samples = selectedSamples(task, options.folder, options);
-  for await (const placed of baseline === "shuffled" ? withOthersPictures(samples) : samples) {
+  for await (const placed of oneAhead(baseline === "shuffled" ? withOthersPictures(samples) : samples)) {
     if (failure !== undefined || signal.aborted) break;
     const { index, sample } = placed;
     hash.add(sample);
