@@ -28,6 +28,7 @@ export function command(): Command {
     .option("--predict-only", "write the answers in COCO's results format, and score nothing")
     .option("--predictions <file>", "score these answers (COCO's results format) instead of a model's")
     .option("--log-samples", "write prompts and references of each sample too")
+    .option("--fixed-df", "CIDEr weighs words by the references of the whole set, also with --limit")
     .option("--seed <n>", "is recorded, and draws what is random (0)", wholeNumber(0))
     .addOption(new Option("--baseline <kind>", "what the figure is without the picture, or with another sample's").choices(["blind", "shuffled"]))
     .option("--json", "print one JSON object about the run")

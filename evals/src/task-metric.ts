@@ -1,3 +1,4 @@
+import type { DocumentFrequency } from "./metrics/captions/cider.js";
 import type { Sample } from "./task.js";
 
 /** A sample and what was said of it, after the task's post-processing. */
@@ -18,8 +19,8 @@ export interface TaskScores {
 export interface TaskMetric {
   /** What `perSample` is. */
   readonly name: string;
-  /** Figures of at least one sample. */
-  readonly score: (answered: readonly AnsweredSample[]) => TaskScores;
+  /** Figures of at least one sample; CIDEr weighs words by `documentFrequency` where it is given. */
+  readonly score: (answered: readonly AnsweredSample[], documentFrequency?: DocumentFrequency) => TaskScores;
 }
 
 /** Splits what was answered by group, in the order in which groups first come. */

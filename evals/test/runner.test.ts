@@ -141,6 +141,20 @@ describe("predictions of another program", () => {
     expect(await read("missing", "scores_coco-mini.jsonl")).toMatch(/"references":\[.*"prediction":"","score":0/);
   });
 
+  it("of a part get the CIDEr that they have in the whole with fixedDf", async () => {
+    const part = async (name: string, fixedDf: boolean): Promise<string[]> => {
+      await evaluate(["coco-mini"], { predictions: inFolder("whole.json"), out: inFolder(name), limit: 5, logSamples: true, fixedDf });
+      return (await read(name, "scores_coco-mini.jsonl")).trim().split("\n");
+    };
+    const whole = (await read("whole", "scores_coco-mini.jsonl")).split("\n").slice(0, 5);
+    expect(await part("fixed", true)).toEqual(whole);
+    expect(await part("unfixed", false)).not.toEqual(whole);
+  });
+
+  it("are refused when none is of a sample", async () => {
+    await expect(score("others", [{ image_id: 5, caption: "a" }])).rejects.toThrow(/none of the 1 predictions in others.json is of a sample; expected ids such as "397133", got "5"/);
+  });
+
   it("are refused with an image twice, or of another shape", async () => {
     await expect(score("twice", [{ image_id: 1, caption: "a" }, { image_id: "1", caption: "b" }])).rejects.toMatchObject({ code: "duplicate-image" });
     await expect(score("shape", [{ image: 1 }])).rejects.toThrow(/entry 1: expected image_id/);

@@ -95,6 +95,16 @@ describe("scoreCaptions on small cases", () => {
     expect(rougeL).toBeCloseTo(0.5, 12);
   });
 
+  it("scores a missing candidate as an empty one", () => {
+    const [missing, empty] = [{}, { candidate: "" }].map((said) =>
+      scoreCaptions([
+        { imageId: 1, ...said, references: ["a dog"] },
+        { imageId: 2, candidate: "a cat", references: ["a cat"] },
+      ]),
+    );
+    expect(missing).toEqual(empty);
+  });
+
   it("splits at a no-break space in BLEU and not in ROUGE-L", () => {
     // The tokenizer keeps "2 1/2" as one token with a no-break space in it.
     const { bleu, rougeL } = scoreCaptions([{ imageId: 1, candidate: "2 1/2 dogs", references: ["2 dogs"] }]);

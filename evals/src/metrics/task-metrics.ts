@@ -4,16 +4,17 @@ import { multipleChoice } from "./answers/multiple-choice.js";
 import { relaxedAccuracy } from "./answers/relaxed-accuracy.js";
 import { vqaAccuracy } from "./answers/vqa-accuracy.js";
 import { mmeScores, popeScores, yesOrNo } from "./answers/yes-no.js";
+import type { DocumentFrequency } from "./captions/cider.js";
 import { scoreCaptions, type CaptionScores } from "./captions/score-captions.js";
 
 /** BLEU, ROUGE-L and CIDEr-D; of each group by itself too, its own document frequencies. */
 export const captionMetric: TaskMetric = {
   name: "cider",
-  score: (answered) => {
-    const all = scored(answered);
+  score: (answered, documentFrequency) => {
+    const all = scored(answered, documentFrequency);
     const figures: Record<string, number> = figuresOf(all);
     const groups = byGroup(answered);
-    if (groups.size > 1) for (const [group, of] of groups) figures[`cider (${group})`] = scored(of).cider;
+    if (groups.size > 1) for (const [group, of] of groups) figures[`cider (${group})`] = scored(of, documentFrequency).cider;
     return { figures, perSample: all.perImage.map(({ cider }) => cider) };
   },
 };
@@ -31,8 +32,8 @@ export const groupedCaptionMetric: TaskMetric = {
   },
 };
 
-function scored(answered: readonly AnsweredSample[]): CaptionScores {
-  return scoreCaptions(answered.map(({ sample, prediction }) => ({ imageId: sample.id, candidate: prediction, references: sample.references })));
+function scored(answered: readonly AnsweredSample[], documentFrequency?: DocumentFrequency): CaptionScores {
+  return scoreCaptions(answered.map(({ sample, prediction }) => ({ imageId: sample.id, candidate: prediction, references: sample.references })), documentFrequency ? { documentFrequency } : {});
 }
 
 function figuresOf({ bleu, rougeL, cider }: CaptionScores): Record<string, number> {

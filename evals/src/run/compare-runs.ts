@@ -45,7 +45,7 @@ export async function compareRuns(a: string, b: string, seed = 0): Promise<reado
       const differences = values.map(([x, y]) => y - x);
       const random = seededRandom(seed);
       const [configA, configB] = [first.configs[task], second.configs[task]];
-      const keys = ["prompt", "maxTokens", "dataHash", "baseline", "offset", "limit"] as const;
+      const keys = ["prompt", "maxTokens", "dataHash", "baseline", "offset", "limit", "documentFrequency"] as const;
       return {
         task,
         samples: ids.length,

@@ -28,6 +28,8 @@ export interface EvaluateOptions {
   /** A file in COCO's results format, scored in place of a model's answers. */
   readonly predictions?: string;
   readonly logSamples?: boolean;
+  /** CIDEr weighs words by the references of the whole set, so that a part's figures compare with the whole's. */
+  readonly fixedDf?: boolean;
   readonly seed?: number;
   /** "blind": without the picture; "shuffled": with another sample's. */
   readonly baseline?: Baseline;
@@ -79,6 +81,7 @@ export async function evaluate(names: readonly string[], options: EvaluateOption
       resume: options.resume ?? false,
       predictOnly: options.predictOnly ?? false,
       logSamples: options.logSamples ?? false,
+      fixedDf: options.fixedDf ?? false,
       signal,
       onProgress: (finished, total) => onProgress?.({ task: task.name, done: finished, total }),
     });

@@ -52,7 +52,7 @@ export function markdownTable(results: Results, done: readonly TaskResult[]): st
     for (const [i, [name, value]] of Object.entries(outcome.scores?.figures ?? {}).entries()) lines.push(`| ${i === 0 ? task.name : ""} | ${i === 0 ? effective : ""} | ${name} | ${value.toFixed(4)} |`);
     const { model, baseline, prompt, dataHash } = outcome.config;
     notes.push(`- ${task.name}: ${model.name}${model.precision === "" ? "" : ` (${model.precision})`}${baseline === null ? "" : `, baseline ${baseline}`}; first prompt ${JSON.stringify(prompt)}; data ${dataHash.slice(0, 12)}`);
-    if (task.data?.size !== undefined && task.data.size !== effective) notes.push(`  - ${effective} of ${task.data.size} samples: not comparable with published figures${task.kind === "answer" && task.metric.name === "cider" ? ", and CIDEr weighs words by the images that are scored" : ""}`);
+    if (task.data?.size !== undefined && task.data.size !== effective) notes.push(`  - ${effective} of ${task.data.size} samples: not comparable with published figures${task.kind === "answer" && task.metric.name === "cider" && outcome.config.documentFrequency !== "whole set" ? ", and CIDEr weighs words by the images that are scored" : ""}`);
   }
   return [...lines, "", ...notes, `- ${results.date}, sightline ${results.versions["sightline"]}, git ${results.git_hash ?? "none"}`, ""].join("\n");
 }

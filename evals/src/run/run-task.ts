@@ -2,12 +2,13 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { EvalError } from "../eval-error.js";
+import { documentFrequency, type DocumentFrequency } from "../metrics/captions/cider.js";
 import type { AnsweredSample, TaskScores } from "../task-metric.js";
 import type { Task } from "../task.js";
 import type { Answerer, Embedder, ModelFacts } from "./answerer.js";
 import { scoreEmbeddings } from "./score-embeddings.js";
 import { SampleJournal, writeWhole, type SampleRecord } from "./sample-journal.js";
-import { DataHash, selectedSamples, withOthersPictures, type PlacedSample, type Selection } from "./selected-samples.js";
+import { DataHash, oneAhead, selectedSamples, withOthersPictures, type PlacedSample, type Selection } from "./selected-samples.js";
 
 export type Baseline = "blind" | "shuffled";
 
@@ -27,6 +28,8 @@ export interface RunTaskOptions extends Selection {
   readonly resume: boolean;
   readonly predictOnly: boolean;
   readonly logSamples: boolean;
+  /** CIDEr weighs words by the references of the whole set, not of the samples asked for alone. */
+  readonly fixedDf: boolean;
   readonly signal: AbortSignal;
   /** @param total samples in all; undefined while that is not known */
   readonly onProgress: (done: number, total: number | undefined) => void;
@@ -44,7 +47,14 @@ export interface TaskConfig {
 }
 
 export interface TaskOutcome {
-  readonly config: TaskConfig & Selection & { readonly prompt: string; readonly dataHash: string };
+  readonly config: TaskConfig &
+    Selection & {
+      /** Of the first sample. */
+      readonly prompt: string;
+      readonly dataHash: string;
+      /** What CIDEr weighs words by. */
+      readonly documentFrequency: "scored samples" | "whole set";
+    };
   /** Undefined after --predict-only. */
   readonly scores: TaskScores | undefined;
   readonly answered: readonly AnsweredSample[];
@@ -75,7 +85,7 @@ export async function runTask(task: Task, options: RunTaskOptions): Promise<Task
   const writing = new Set<Promise<void>>();
   let failure: unknown;
   const samples = selectedSamples(task, options.folder, options);
-  for await (const placed of baseline === "shuffled" ? withOthersPictures(samples) : samples) {
+  for await (const placed of oneAhead(baseline === "shuffled" ? withOthersPictures(samples) : samples)) {
     if (failure !== undefined || signal.aborted) break;
     const { index, sample } = placed;
     hash.add(sample);
@@ -108,14 +118,17 @@ export async function runTask(task: Task, options: RunTaskOptions): Promise<Task
   signal.throwIfAborted();
   if (failure !== undefined) throw failure;
   if (asked.length === 0) throw new EvalError("bad-input", `eval: ${task.name}: no sample is left after --offset ${options.offset}`);
+  if (source.kind === "predictions" && !asked.some(({ id }) => source.predictions.has(id))) {
+    throw new EvalError("bad-input", `eval: ${task.name}: none of the ${source.predictions.size} predictions in ${source.name} is of a sample; expected ids such as ${JSON.stringify(asked[0]?.id)}, got ${JSON.stringify([...source.predictions.keys()][0])}`);
+  }
   await journal.sort();
   asked.sort((a, b) => a.index - b.index);
   const records = asked.map(({ id }) => journal.records.get(id) as SampleRecord);
   const answered = asked.map(({ index: __, ...sample }, i) => ({ sample, prediction: task.kind === "answer" ? task.postProcess(records[i]?.prediction ?? "") : (records[i]?.prediction ?? "") }));
-  const scores = options.predictOnly ? undefined : task.kind === "answer" ? task.metric.score(answered) : await scoreEmbeddings(task, options.folder, records, answered, source, signal);
+  const scores = options.predictOnly ? undefined : task.kind === "answer" ? task.metric.score(answered, options.fixedDf ? await frequencyOfWhole(task, options.folder) : undefined) : await scoreEmbeddings(task, options.folder, records, answered, source, signal);
   await writeOutputs(task, options, answered, asked.map(({ index }) => index), scores);
   return {
-    config: { ...config, prompt: asked[0]?.prompt ?? "", offset: options.offset, limit: options.limit, dataHash: hash.digest() },
+    config: { ...config, prompt: asked[0]?.prompt ?? "", offset: options.offset, limit: options.limit, dataHash: hash.digest(), documentFrequency: options.fixedDf ? "whole set" : "scored samples" },
     scores,
     answered,
     indexes: asked.map(({ index }) => index),
@@ -133,6 +146,12 @@ async function recordOf(task: Task, { index, sample }: PlacedSample, source: Ext
     task.kind === "retrieval" ? embedder.texts(sample.references, signal) : Promise.resolve(undefined),
   ]);
   return { ...about, image: base64(pictured), ...(texts ? { texts: base64(texts) } : {}) };
+}
+
+async function frequencyOfWhole(task: Task, folder: string): Promise<DocumentFrequency> {
+  const references: (readonly string[])[] = [];
+  for await (const sample of task.read(folder)) references.push(sample.references);
+  return documentFrequency(references);
 }
 
 function base64(values: Float32Array): string {

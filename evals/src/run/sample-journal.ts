@@ -70,7 +70,9 @@ export class SampleJournal implements AsyncDisposable {
   /** Writes the file anew in the samples' order, so that it does not tell in what order they were finished. */
   async sort(): Promise<void> {
     await this.#writing;
-    const records = [...this.records.values()].sort((a, b) => a.index - b.index);
+    const written = [...this.records.values()];
+    const records = written.toSorted((a, b) => a.index - b.index);
+    if (records.every((record, i) => record === written[i])) return;
     await writeWhole(this.#file, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
   }
 

@@ -52,6 +52,25 @@ export async function* withOthersPictures(samples: AsyncIterable<PlacedSample>):
   if (first.length > 0) throw new EvalError("bad-input", "eval: --baseline shuffled: expected at least two pictures, the samples asked for show one");
 }
 
+/** The same samples, the next being read while one is answered. */
+export async function* oneAhead(samples: AsyncIterable<PlacedSample>): AsyncGenerator<PlacedSample> {
+  const iterator = samples[Symbol.asyncIterator]();
+  let next = iterator.next();
+  try {
+    for (;;) {
+      const { value, done } = await next;
+      if (done === true) return;
+      next = iterator.next();
+      // It is awaited in the next round, or not at all after a break.
+      next.catch(() => {});
+      yield value;
+    }
+  } finally {
+    await next.catch(() => {});
+    await iterator.return?.();
+  }
+}
+
 /** Names what was asked and what is right, so that two runs can be told to have had the same data. */
 export class DataHash {
   readonly #hash = createHash("sha256");

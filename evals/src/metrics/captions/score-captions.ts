@@ -8,8 +8,8 @@ import { tokenizeCaptions } from "./tokenizer/caption-words.js";
 /** One image: what was said of it, and what people said. */
 export interface CaptionToScore {
   readonly imageId: number | string;
-  /** What is scored; "" scores as a caption that says nothing. */
-  readonly candidate: string;
+  /** What is scored; one that is missing scores as a caption that says nothing. */
+  readonly candidate?: string | undefined;
   /** At least one. */
   readonly references: readonly string[];
 }
@@ -50,7 +50,7 @@ export interface ScoreCaptionsOptions {
 export function scoreCaptions(captions: readonly CaptionToScore[], { documentFrequency }: ScoreCaptionsOptions = {}): CaptionScores {
   checkCaptions(captions);
   // Two passes, as the reference makes them.
-  const candidates = tokenizeCaptions(captions.map(({ candidate }) => candidate));
+  const candidates = tokenizeCaptions(captions.map(({ candidate = "" }) => candidate));
   const lines = tokenizeCaptions(captions.flatMap((caption) => caption.references))[Symbol.iterator]();
   const references = captions.map((caption) => caption.references.map(() => lines.next().value as string));
   const table = new NgramTable();
@@ -75,7 +75,7 @@ export function checkCaptions(captions: readonly CaptionToScore[]): void {
     // 7 and "7" name the same image in COCO's files and in JSON lines.
     if (seen.has(String(imageId))) throw new EvalError("duplicate-image", `scoreCaptions: expected each image once, got ${JSON.stringify(imageId)} again; keep one caption of it`);
     seen.add(String(imageId));
-    if (typeof candidate !== "string") throw new EvalError("bad-input", `scoreCaptions: image ${JSON.stringify(imageId)}: expected a candidate that is text ("" for none), got ${typeof candidate}`);
+    if (candidate !== undefined && typeof candidate !== "string") throw new EvalError("bad-input", `scoreCaptions: image ${JSON.stringify(imageId)}: expected a candidate that is text, got ${typeof candidate}`);
     if (references.length === 0) throw new EvalError("bad-input", `scoreCaptions: image ${JSON.stringify(imageId)}: expected at least one reference, got none`);
   }
 }

@@ -36,7 +36,7 @@ export interface EmbeddingScores {
 export async function embeddingScores(tower: EmbeddingTower, family: "clip" | "siglip", images: readonly ImageToScore[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<EmbeddingScores> {
   if (images.length === 0) throw new EvalError("bad-input", "embeddingScores: expected at least one image, got none");
   const perImage: EmbeddingScores["perImage"][number][] = [];
-  for (const { imageId, image, candidate, references } of images) {
+  for (const { imageId, image, candidate = "", references } of images) {
     const options = signal ? { signal } : {};
     const [{ pooled: picture }, texts] = await Promise.all([tower.encodeImages([image], options), tower.encodeTexts([candidate, ...references].map((text) => prefix + text), options)]);
     const width = texts.length / (references.length + 1);

@@ -38,7 +38,7 @@ export async function meteorOfJar(captions: readonly CaptionToScore[], jar: stri
     return String(answer.value);
   };
   try {
-    const candidates = tokenizeCaptions(captions.map(({ candidate }) => candidate));
+    const candidates = tokenizeCaptions(captions.map(({ candidate = "" }) => candidate));
     const stats: string[] = [];
     for (const [i, { references }] of captions.entries()) {
       const texts = [...tokenizeCaptions(references), candidates[i] as string].map((text) => text.replaceAll("|||", "").replaceAll("  ", " "));
@@ -66,7 +66,7 @@ export async function spiceOfJar(captions: readonly CaptionToScore[], jar: strin
   const folder = await mkdtemp(path.join(os.tmpdir(), "sightline-spice-"));
   try {
     const [input, output] = [path.join(folder, "in.json"), path.join(folder, "out.json")];
-    await writeFile(input, JSON.stringify(captions.map(({ imageId, candidate, references }) => ({ image_id: imageId, test: candidate, refs: references }))));
+    await writeFile(input, JSON.stringify(captions.map(({ imageId, candidate = "", references }) => ({ image_id: imageId, test: candidate, refs: references }))));
     await run(java, ["-Xmx8G", "-jar", path.resolve(jar), input, "-cache", path.join(folder, "cache"), "-out", output, "-subset", "-silent"], {
       cwd: path.dirname(path.resolve(jar)),
       ...(options.signal ? { signal: options.signal } : {}),

@@ -45,7 +45,7 @@ export function meteorNoParaphrase(captions: readonly CaptionToScore[]): MeteorS
   checkCaptions(captions);
   const matcher = new WordMatcher();
   const sum: { -readonly [K in keyof Counts]: number } = { candidateWeight: 0, referenceWeight: 0, candidateMatched: 0, referenceMatched: 0, matches: 0, chunks: 0, length: 0 };
-  const perImage = captions.map(({ imageId, candidate, references }) => {
+  const perImage = captions.map(({ imageId, candidate = "", references }) => {
     const words = wordsOf(tokenizeCaption(candidate));
     const counted = references.map((reference) => matcher.compare(words, wordsOf(tokenizeCaption(reference))));
     const best = counted.reduce((a, b) => (score(b) > score(a) ? b : a));

@@ -1,4 +1,5 @@
 import { characterKind, characterKinds } from "./character-kinds.js";
+import { matchEnd } from "./match-end.js";
 
 /** Words with apostrophes in them or at their ends. */
 
@@ -29,22 +30,22 @@ export function joinsLetters(code: number): boolean {
 
 /** Whether 's or its like follows at `at`, whatever letters come behind it. */
 export function endingFollows(text: string, at: number): boolean {
-  return isApostrophe(text.charCodeAt(at)) && endOf(beginning, text, at + 1) > at + 1;
+  return isApostrophe(text.charCodeAt(at)) && matchEnd(beginning, text, at + 1) > at + 1;
 }
 
 /** Where 's or its like at `at` ends, or `at`. */
 export function endingEnd(text: string, at: number): number {
-  return endOf(ending, text, at);
+  return matchEnd(ending, text, at);
 }
 
 /** Where n't at `at` ends, or `at`. */
 export function notEnd(text: string, at: number): number {
-  return endOf(not, text, at);
+  return matchEnd(not, text, at);
 }
 
 /** Where a token that begins with the apostrophe at `at` ends, 's left out, or `at`. */
 export function leadingEnd(text: string, at: number): number {
-  return endOf(leading, text, at);
+  return matchEnd(leading, text, at);
 }
 
 /**
@@ -53,7 +54,7 @@ export function leadingEnd(text: string, at: number): number {
  * @param apostropheAt behind its first run of letters
  */
 export function apostropheWordEnd(text: string, at: number, apostropheAt: number): number {
-  const end = Math.max(endOf(clipped, text, at), endOf(listed, text, at));
+  const end = Math.max(matchEnd(clipped, text, at), matchEnd(listed, text, at));
   const after = apostropheAt + 1;
   if (apostropheAt === at + 1) {
     if (!oneCapital.test(text[at] ?? "") ) return end;
@@ -70,9 +71,4 @@ function lettersEnd(text: string, at: number): number {
   let end = at;
   while (characterKinds[text.charCodeAt(end)] === characterKind.letter) end++;
   return end;
-}
-
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
 }

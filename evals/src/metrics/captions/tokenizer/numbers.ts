@@ -1,3 +1,6 @@
+import { isDigit } from "./ascii.js";
+import { matchEnd } from "./match-end.js";
+
 /** Figures as tokens: what starts at `at` and is one token though it holds spaces, dots, slashes or hyphens. Sticky, so that each looks only forwards. */
 
 const space = "[ \\u00a0]";
@@ -9,7 +12,7 @@ const fileName = /[A-Za-z0-9]{1,64}(?:\.[A-Za-z0-9]{1,64}){0,8}\.(?:bat|bmp|c|cg
 
 /** Where the longest of the spaced or slashed numbers at `at` ends, or `at`. */
 export function longNumberEnd(text: string, at: number): number {
-  return Math.max(endOf(fraction, text, at), endOf(date, text, at), endOf(phone, text, at), endOf(dottedPhone, text, at));
+  return Math.max(matchEnd(fraction, text, at), matchEnd(date, text, at), matchEnd(phone, text, at), matchEnd(dottedPhone, text, at));
 }
 
 /** Where a plain number with its sign ends: 5, -5, +.5, 1,000.5, 10:30, :30; `at` when there is none. */
@@ -32,7 +35,7 @@ export function plainNumberEnd(text: string, at: number): number {
 
 /** Where a file's name such as 5.jpg ends, or `at`. */
 export function fileNameEnd(text: string, at: number): number {
-  return endOf(fileName, text, at);
+  return matchEnd(fileName, text, at);
 }
 
 function separatedDigitsEnd(text: string, at: number): number {
@@ -46,13 +49,4 @@ function digitsEnd(text: string, at: number): number {
   let i = at;
   while (isDigit(text.charCodeAt(i))) i++;
   return i;
-}
-
-export function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57;
-}
-
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
 }

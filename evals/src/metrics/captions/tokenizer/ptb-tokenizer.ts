@@ -1,8 +1,10 @@
 import { keepsDotBeforeFigure, keptDot, sentenceStartsAt } from "./abbreviations.js";
 import { apostropheWordEnd, endingEnd, endingFollows, isApostrophe, joinsLetters, leadingEnd, notEnd } from "./apostrophes.js";
+import { isAsciiLetter, isDigit, isPlain } from "./ascii.js";
 import { characterKind, characterKinds } from "./character-kinds.js";
 import { emoticonEnd } from "./emoticons.js";
-import { fileNameEnd, isDigit, longNumberEnd, plainNumberEnd } from "./numbers.js";
+import { matchEnd } from "./match-end.js";
+import { fileNameEnd, longNumberEnd, plainNumberEnd } from "./numbers.js";
 import { symbolToken } from "./symbols.js";
 import { WebNames } from "./web-names.js";
 
@@ -114,10 +116,10 @@ class Scanner {
     const word = Math.max(this.#dottedWordEnd(run), text.charCodeAt(run) === dot ? fileNameEnd(text, at) : run);
     const next = text.charCodeAt(run);
     // A word of these kinds keeps its dot before a comma, colon or semicolon.
-    let end = Math.max(word, this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), isSign(next) ? endOf(joinedCapitals, text, at) : at);
+    let end = Math.max(word, this.#hyphenatedEnd(at), this.#commaHyphenEnd(at), isSign(next) ? matchEnd(joinedCapitals, text, at) : at);
     end = this.#keptDotEnd(end);
     const web = Math.max(this.#web.urlEnd(at), this.#web.mailEnd(at));
-    end = Math.max(end, this.#slashedEnd(at), web, joinsLetters(next) ? apostropheWordEnd(text, at, run) : at, isSign(next) ? endOf(signed, text, at) : at);
+    end = Math.max(end, this.#slashedEnd(at), web, joinsLetters(next) ? apostropheWordEnd(text, at, run) : at, isSign(next) ? matchEnd(signed, text, at) : at);
     end = this.#abbreviationEnd(at, run, end);
     // n't belongs to the word before it unless something longer holds both.
     const not = this.#notAt(at, run);
@@ -262,7 +264,7 @@ class Scanner {
       // A single letter ends the sentence when the next begins.
       return acronym === at + 2 && sentenceStartsAt(text, acronym, this.#next) ? end : Math.max(end, acronym);
     }
-    const degree = endOf(degrees, text, at);
+    const degree = matchEnd(degrees, text, at);
     if (degree > at) return end <= degree + (text.charCodeAt(degree) === 45 ? 2 : 1) ? degree : end;
     const word = text.slice(at, run);
     const kept = keptDot(word);
@@ -324,17 +326,4 @@ function acronymEnd(text: string, at: number): number {
 
 function isSign(code: number): boolean {
   return code === 35 || code === 36 || code === 38 || code === 43;
-}
-
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
-}
-
-function isAsciiLetter(code: number): boolean {
-  return (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
-}
-
-function isPlain(code: number): boolean {
-  return isAsciiLetter(code) || isDigit(code);
 }

@@ -1,4 +1,5 @@
 import { characterKind, characterKinds } from "./character-kinds.js";
+import { matchEnd } from "./match-end.js";
 
 /** What stands for characters that the reference writes in another way. */
 const written: ReadonlyMap<string, string> = new Map(
@@ -72,9 +73,9 @@ export function symbolToken(text: string, at: number, entityEnd: number): { read
     return second === undefined ? { text: quote, end: at + 1 } : { text: quote + second, end: at + 2 };
   }
   if (one === '"') return { text: "''", end: at + 1 };
-  const dots = endOf(ellipsis, text, at);
+  const dots = matchEnd(ellipsis, text, at);
   if (dots > at) return { text: "...", end: dots };
-  const end = Math.max(one === "#" ? hashtagEnd(text, at) : at, endOf(repeated, text, at));
+  const end = Math.max(one === "#" ? hashtagEnd(text, at) : at, matchEnd(repeated, text, at));
   if (end <= at + 1) return { text: written.get(one) ?? one, end: at + 1 };
   const token = text.slice(at, end);
   // Two to four hyphens are a dash, more are a line.
@@ -90,9 +91,4 @@ function hashtagEnd(text: string, at: number): number {
     if (kind !== characterKind.letter && kind !== characterKind.mark && code !== 0xad) break;
   }
   return end === at + 1 ? at : end;
-}
-
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
 }

@@ -1,3 +1,5 @@
+import { matchEnd } from "./match-end.js";
+
 /** Addresses, tags and entities, as far as the reference keeps them whole. */
 
 const space = " \\t\\n\\f\\r";
@@ -36,7 +38,7 @@ export class WebNames {
   /** Where an address that starts at `at` ends, or `at`. */
   urlEnd(at: number): number {
     if (!this.#mayHoldUrls) return at;
-    return Math.max(endOf(fullUrl, this.#text, at), endOf(likelyUrl, this.#text, at), endOf(wwwUrl, this.#text, at));
+    return Math.max(matchEnd(fullUrl, this.#text, at), matchEnd(likelyUrl, this.#text, at), matchEnd(wwwUrl, this.#text, at));
   }
 
   /** Where an e-mail address ends whose name starts at `at` with a letter or figure, a "<" before it counting in. */
@@ -66,20 +68,15 @@ export class WebNames {
   }
 
   handleEnd(at: number): number {
-    return endOf(handle, this.#text, at);
+    return matchEnd(handle, this.#text, at);
   }
 
   /** Where the tag of a markup language at `at` ends, or `at`. */
   tagEnd(at: number): number {
-    return at >= this.#lastTagEnd ? at : endOf(tag, this.#text, at);
+    return at >= this.#lastTagEnd ? at : matchEnd(tag, this.#text, at);
   }
 
   entityEnd(at: number): number {
-    return endOf(entity, this.#text, at);
+    return matchEnd(entity, this.#text, at);
   }
-}
-
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
 }
