@@ -8,9 +8,9 @@ import type { PullModel, PullProgress, ServerOptions } from "./server-options.js
  */
 export async function hubModels(): Promise<Required<Pick<ServerOptions, "pullModel" | "pullableModels">>> {
   const { models } = await listModels();
-  const pullable = models.flatMap(({ fits, manifest }) => {
+  const pullable = models.flatMap(({ fits, manifest, downloaded, download }) => {
     const kind = servedAs(manifest);
-    return fits && kind ? [{ name: manifest.name, kind }] : [];
+    return fits && kind ? [{ name: manifest.name, kind, bytes: downloaded.length > 0 ? 0 : download.bytes }] : [];
   });
   return { pullModel: pullKnown, pullableModels: pullable };
 }

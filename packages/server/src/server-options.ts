@@ -33,6 +33,8 @@ export type PullModel = (model: string, options: { readonly signal: AbortSignal;
 export interface PullableModel {
   readonly name: string;
   readonly kind: "chat" | "siglip";
+  /** About how much there is to fetch; 0: all of it is here. Unknown when left out. */
+  readonly bytes?: number;
 }
 
 /** Settings of `startServer`. */
@@ -98,7 +100,7 @@ const schema = z.strictObject({
   idleUnloadSeconds: z.number().positive().optional(),
   log: z.unknown().optional(),
   pullModel: z.unknown().optional(),
-  pullableModels: z.array(z.object({ name: z.string().min(1), kind: z.enum(["chat", "siglip"]) })).optional(),
+  pullableModels: z.array(z.object({ name: z.string().min(1), kind: z.enum(["chat", "siglip"]), bytes: z.number().min(0).optional() })).optional(),
 });
 
 /** @throws RangeError that names the option that cannot be used */

@@ -22,7 +22,7 @@ it("clients have a known model fetched and use it; nothing else of the hub (a hu
   try {
     await using server = await startServer({ port: 0, models: [{ name: "mini", path: "mini" }], ...(await hubModels()) });
     const listed = async (): Promise<ModelList["data"]> => ((await (await fetch(`${server.url}/v1/models`)).json()) as ModelList).data;
-    expect((await listed()).find(({ id }) => id === "siglip-base-patch16-224")).toMatchObject({ status: "available", kind: "siglip" });
+    expect((await listed()).find(({ id }) => id === "siglip-base-patch16-224")).toMatchObject({ status: "available", kind: "siglip", download_bytes: expect.any(Number) as number });
     // DINOv2 compares no texts, and there is no endpoint for it.
     expect((await listed()).some(({ id }) => id.startsWith("dinov2"))).toBe(false);
 

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BrowserContext, Locator, Page } from "playwright-core";
+import type { BrowserContext, CDPSession, Locator, Page } from "playwright-core";
 import { openBrowser } from "./chromium";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
@@ -32,6 +32,7 @@ export class DemoPage {
   readonly problems: string[] = [];
   readonly foreignRequests: string[] = [];
   #context: BrowserContext;
+  #network: CDPSession | undefined;
   readonly #url: string;
   readonly #profile: string;
   readonly #axe: string;
@@ -84,10 +85,9 @@ export class DemoPage {
 
   /** Bytes a second that the page gets from now on; -1: as many as there are. */
   async slowDown(bytes: number): Promise<void> {
-    const session = await this.#context.newCDPSession(this.page);
-    await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytes, uploadThroughput: -1 });
-    // The condition would end with the session.
-    if (bytes === -1) await session.detach();
+    // One session for all: what an earlier one asked for would go on beside a later one.
+    this.#network ??= await this.#context.newCDPSession(this.page);
+    await this.#network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytes, uploadThroughput: -1 });
   }
 
   /** The page in another tab of the same browser; `before` runs in it first. */

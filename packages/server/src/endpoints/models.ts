@@ -14,7 +14,8 @@ const listed = z
     created: z.int(),
     owned_by: z.literal("sightline"),
     kind: z.enum(["chat", "siglip"]),
-    status: z.enum(["loaded", "available", "downloading"]).describe("An available one is loaded by the first request that asks for it."),
+    status: z.enum(["loaded", "available", "downloading"]).describe("An available one is loaded by the first request that asks for it, once it is here."),
+    download_bytes: z.number().nullable().optional().describe("Of a model that POST /v1/models/pull has to fetch first: about how much, null where that is not known."),
     input_modalities: z.array(z.enum(["text", "image"])).readonly(),
     output_modalities: z.array(z.enum(["text", "embedding"])).readonly(),
   })

@@ -24,8 +24,11 @@ export class PullsUnderWay {
   /** Those that are not served yet. */
   listed(): ListedModel[] {
     const served = new Set(this.#models.all().map(({ name }) => name));
-    const known = new Map([...[...this.#names].map((name) => [name, "chat"] as const), ...this.#pullable.map(({ name, kind }) => [name, kind] as const)]);
-    return [...known].filter(([name]) => !served.has(name)).map(([name, kind]) => describeListed(name, kind, this.#since, this.#names.has(name) ? "downloading" : "available"));
+    const known = new Map([...[...this.#names].map((name): PullableModel => ({ name, kind: "chat" })), ...this.#pullable].map((model) => [model.name, model]));
+    return [...known.values()].filter(({ name }) => !served.has(name)).map(({ name, kind, bytes }) => ({
+      ...describeListed(name, kind, this.#since, this.#names.has(name) ? "downloading" : "available"),
+      ...(bytes === 0 ? {} : { download_bytes: bytes ?? null }),
+    }));
   }
 
   /**

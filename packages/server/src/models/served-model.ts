@@ -24,6 +24,8 @@ export interface ListedModel {
   readonly owned_by: "sightline";
   readonly kind: "chat" | "siglip";
   readonly status: "loaded" | "available" | "downloading";
+  /** Of one that has to be fetched first: about how much, bytes; null where that is not known. */
+  readonly download_bytes?: number | null;
   readonly input_modalities: readonly ("text" | "image")[];
   readonly output_modalities: readonly ("text" | "embedding")[];
 }

@@ -6,12 +6,14 @@ export interface Model {
   /** "chat" answers questions, "siglip" compares pictures with words. */
   readonly kind: "chat" | "siglip";
   readonly status: "loaded" | "available" | "downloading";
+  /** What has to be downloaded first, bytes; null where that is not known. */
+  readonly download?: number | null;
 }
 
 export async function listModels(signal?: AbortSignal): Promise<readonly Model[]> {
   const response = await request("/v1/models", signal ? { signal } : {});
-  const { data } = (await response.json()) as { data?: readonly Partial<Model>[] };
-  return (data ?? []).flatMap(({ id, kind, status }) => (typeof id === "string" ? [{ id, kind: kind ?? "chat", status: status ?? "available" }] : []));
+  const { data } = (await response.json()) as { data?: readonly (Partial<Model> & { readonly download_bytes?: number | null })[] };
+  return (data ?? []).flatMap(({ id, kind, status, download_bytes: download }) => (typeof id === "string" ? [{ id, kind: kind ?? "chat", status: status ?? "available", ...(download === undefined ? {} : { download }) }] : []));
 }
 
 /** How far a download is; bytes, where the server knows them. */

@@ -54,7 +54,7 @@ function ModelList({ inUse, onChosen }: { inUse: Model | undefined; onChosen: ()
                   {name}
                   {owner && <small>{owner}</small>}
                 </span>
-                <span class="model-status">{pull ? statusText.downloading : statusText[model.status]}</span>
+                <span class="model-status">{pull ? statusText.downloading : statusOf(model)}</span>
                 {model.id === inUse?.id && <Icon name="check" />}
               </button>
               {pull && <DownloadProgress model={model.id} progress={pull} />}
@@ -78,6 +78,12 @@ function ModelList({ inUse, onChosen }: { inUse: Model | undefined; onChosen: ()
 function parted(id: string): readonly [owner: string | undefined, name: string] {
   const slash = id.lastIndexOf("/");
   return slash === -1 ? [undefined, id] : [id.slice(0, slash), id.slice(slash + 1)];
+}
+
+/** What choosing it would take is said before. */
+function statusOf({ status, download }: Model): string {
+  if (status !== "available" || download === undefined) return statusText[status];
+  return download === null ? "to be downloaded" : `${download < 1e9 ? megabytes(download) : `${(download / 1e9).toFixed(1)} GB`} to download`;
 }
 
 const statusText: Readonly<Record<Model["status"], string>> = { loaded: "ready", available: "not loaded yet", downloading: "on its way" };
