@@ -25,9 +25,9 @@ const pullKnown: PullModel = async (name, { signal, onProgress }) => {
   return kind === "siglip" ? { ...model, kind } : model;
 };
 
-/** undefined for towers that no endpoint serves, and for what is here already. */
-function servedAs({ kind, tower }: ModelManifest): "chat" | "siglip" | undefined {
-  if (kind === "pair") return "chat";
+/** undefined for what no endpoint serves as it comes: other towers, pairs whose decoder has to be converted first, mini itself. */
+function servedAs({ kind, tower, files }: ModelManifest): "chat" | "siglip" | undefined {
+  if (kind === "pair") return files.some(({ part }) => part === "decoder") ? "chat" : undefined;
   return kind === "tower" && (tower.family === "siglip" || tower.family === "siglip2-naflex") ? "siglip" : undefined;
 }
 
