@@ -1,34 +1,5 @@
-import path from "node:path";
-import { cocoCaptions } from "../data/caption-json.js";
-import { ImageStore } from "../data/image-store.js";
-import { isFile, readRows } from "../data/read-rows.js";
-import { imageOf, textOf, textsOf } from "../data/row-fields.js";
-import { captionMetric } from "../metrics/task-metrics.js";
-import type { AnswerTask, TaskData } from "../task.js";
-import { hubData } from "./hub-data.js";
-import { captionPrompt, trimmed } from "./prompts.js";
+import type { AnswerTask } from "../task.js";
+import { cocoVal } from "./coco-val.js";
 
-const data: TaskData = hubData("lmms-lab/COCO-Caption2017", "val", 5000, "data/val-*");
-
-const annotations = "captions_val2017.json";
-
-/** COCO 2017 captions, validation: the hub's parquet, or captions_val2017.json with its pictures. */
-export const coco2017Val: AnswerTask = {
-  name: "coco2017-val",
-  kind: "answer",
-  title: "COCO 2017 captions, validation",
-  data,
-  maxTokens: 64,
-  postProcess: trimmed,
-  metric: captionMetric,
-  async *read(folder) {
-    if (await isFile(path.join(folder, annotations))) {
-      for await (const sample of cocoCaptions(folder, annotations, data.fetch)) yield { ...sample, prompt: captionPrompt };
-      return;
-    }
-    const store = new ImageStore(folder, data.fetch);
-    for await (const row of readRows(folder, { splits: ["val"] }, data.fetch)) {
-      yield { id: textOf(row, "id", "question_id"), image: imageOf(row, store), prompt: captionPrompt, references: textsOf(row, "answer") };
-    }
-  },
-};
+/** COCO 2017 captions, validation. */
+export const coco2017Val: AnswerTask = cocoVal(2017, "lmms-lab/COCO-Caption2017", 5000);

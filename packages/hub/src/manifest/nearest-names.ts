@@ -1,3 +1,5 @@
+import { editDistance } from "../edit-distance.js";
+
 /** The known names that are nearest to one, at most three, where they are near enough to have been meant. */
 export function nearestNames(name: string, known: readonly string[]): readonly string[] {
   const asked = plain(name);
@@ -20,17 +22,4 @@ function distanceTo(asked: string, candidate: string): number {
   const tail = asked.includes("/") ? candidate : candidate.slice(candidate.indexOf("/") + 1);
   const edits = editDistance(asked, tail) / Math.max(asked.length, tail.length);
   return asked.length >= 4 && tail.includes(asked) ? Math.min(edits, 0.1 + (0.2 * (tail.length - asked.length)) / tail.length) : edits;
-}
-
-/** Insertions, deletions and replacements between two texts (Levenshtein 1966). */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
