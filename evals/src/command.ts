@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
+import { pullDataset } from "@sightline/hub";
 import { Command, Option } from "commander";
-import { abortOnInterrupt, defined, exitCodes, progressLine, UsageError, wholeNumber } from "sightline/cli";
+import { abortOnInterrupt, defined, exitCodes, progressLine, UsageError, wholeNumber, withPullProgress } from "sightline/cli";
 import { comparisonPage, comparisonTable, compareRuns } from "./run/compare-runs.js";
 import { evaluate, type EvaluateOptions } from "./run/evaluate.js";
 import { tasks } from "./tasks/tasks.js";
 
-interface EvalCommandOptions extends Omit<EvaluateOptions, "out" | "signal" | "onProgress"> {
+interface EvalCommandOptions extends Omit<EvaluateOptions, "out" | "signal" | "onProgress" | "pull"> {
+  readonly pull?: boolean;
   readonly out?: string;
   readonly list?: boolean;
   readonly json?: boolean;
@@ -20,6 +22,7 @@ export function command(): Command {
     .option("--model <name|folder>", '"mini", or the folder of a model; of a SigLIP or CLIP tower for retrieval and zero-shot', "mini")
     .option("--out <folder>", "for samples, results.json, results.md and report.html")
     .option("--data <folder>", "where the tasks' files lie, each in a folder of its name (data)")
+    .option("--pull", "download data that is not there into the Hugging Face cache first")
     .option("--limit <n>", "only so many samples", wholeNumber(1))
     .option("--offset <n>", "from this sample on", wholeNumber(0))
     .option("--batch-size <n>", "samples under way together (1)", wholeNumber(1))
@@ -36,7 +39,7 @@ export function command(): Command {
     .addCommand(compareCommand());
 }
 
-async function runEval(names: readonly string[], { list, json, out, ...options }: EvalCommandOptions): Promise<void> {
+async function runEval(names: readonly string[], { list, json, out, pull, ...options }: EvalCommandOptions): Promise<void> {
   if (list === true) {
     for (const { name, title, data } of tasks) process.stdout.write(`${name.padEnd(20)} ${title}${data ? ` (${data.source})` : " (comes with the package)"}\n`);
     return;
@@ -49,6 +52,7 @@ async function runEval(names: readonly string[], { list, json, out, ...options }
   try {
     const { results, table, timings } = await evaluate(names, {
       ...defined(options),
+      ...(pull === true ? { pull: pulledDataset } : {}),
       out,
       signal,
       onProgress: ({ task, done, total }) => progress.update({ share: total === undefined ? 0 : done / total, done, skipped: 0, perSecond: rate.of(task, done) }),
@@ -61,6 +65,12 @@ async function runEval(names: readonly string[], { list, json, out, ...options }
     process.stderr.write(`sightline: stopped; what is done is in ${out}, and the same command with --resume goes on\n`);
     process.exitCode = exitCodes.interrupted;
   }
+}
+
+/** Brings a data set, or finds it in the cache, and gives its folder. */
+async function pulledDataset(dataset: string, include: readonly string[], signal: AbortSignal): Promise<string> {
+  const { directory } = await withPullProgress(dataset, (onProgress) => pullDataset(dataset, { include, signal, onProgress }));
+  return directory;
 }
 
 /** Samples a second of the task at hand, since it began. */

@@ -24,6 +24,8 @@ export interface TaskData {
   /** Where it is published: a dataset of the Hugging Face hub, or an address. */
   readonly source: string;
   readonly split: string;
+  /** What `--pull` brings from the hub: a data set, and globs over its files. */
+  readonly dataset?: { readonly name: string; readonly include: readonly string[] };
   /** One line for those who lack it: what to fetch. `FOLDER` is put in. */
   readonly fetch: string;
   /** Samples of the whole set; figures of another number are not comparable. */

@@ -17,6 +17,8 @@ export interface EvaluateOptions {
   readonly out: string;
   /** Where tasks' data lies: in a folder of the task's name, or in this one itself. */
   readonly data?: string;
+  /** Brings data that lies nowhere here from the hub, into its cache; see `pullDataset` of @sightline/hub. */
+  readonly pull?: (dataset: string, include: readonly string[], signal: AbortSignal) => Promise<string>;
   readonly limit?: number;
   readonly offset?: number;
   /** Samples under way together; answers do not depend on it. 1 when left out. */
@@ -67,7 +69,7 @@ export async function evaluate(names: readonly string[], options: EvaluateOption
   const done: TaskResult[] = [];
   const timings = { modelMs: 0, totalMs: 0, computed: 0 };
   for (const task of tasks) {
-    const folder = task.data ? await dataFolder(task.name, options.data) : "";
+    const folder = task.data ? await dataFolder(task, options, signal) : "";
     folders.set(task.name, folder);
     const outcome = await runTask(withFolder(task, folder), {
       folder,
@@ -121,9 +123,13 @@ class Models implements AsyncDisposable {
   }
 }
 
-async function dataFolder(name: string, data = "data"): Promise<string> {
+async function dataFolder({ name, data: published }: ReturnType<typeof findTask>, { data = "data", pull }: EvaluateOptions, signal: AbortSignal): Promise<string> {
   const own = path.join(data, name);
-  return (await stat(own).catch(() => undefined))?.isDirectory() || !(await stat(data).catch(() => undefined))?.isDirectory() ? own : data;
+  const isThere = async (folder: string): Promise<boolean> => (await stat(folder).catch(() => undefined))?.isDirectory() === true;
+  if (await isThere(own)) return own;
+  if (pull && published?.dataset) return pull(published.dataset.name, published.dataset.include, signal);
+  if (pull && published) throw new EvalError("data-missing", `eval: ${name}: --pull cannot bring its data; ${published.fetch.replaceAll("FOLDER", own)}`);
+  return (await isThere(data)) ? data : own;
 }
 
 /** Tells where to put files, in what a task says of missing ones. */

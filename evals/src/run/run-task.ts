@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { EvalError } from "../eval-error.js";
@@ -176,8 +176,10 @@ async function configOf(task: Task, { source, baseline, seed }: RunTaskOptions):
 async function checkOutput(task: Task, { out, resume }: RunTaskOptions, file: string, config: TaskConfig): Promise<void> {
   const settings = path.join(out, `run_${task.name}.json`);
   const earlier = await readFile(settings, "utf8").catch(() => undefined);
-  if (earlier !== undefined && !resume) throw new EvalError("output-exists", `eval: ${file} holds a run already; go on with --resume, or give another --out`);
-  if (earlier !== undefined) {
+  // One that failed before its first answer, for want of data say, left nothing that could be lost.
+  const holds = earlier !== undefined && ((await stat(file).catch(() => undefined))?.size ?? 0) > 0;
+  if (holds && !resume) throw new EvalError("output-exists", `eval: ${file} holds a run already; go on with --resume, or give another --out`);
+  if (holds) {
     const before = JSON.parse(earlier) as Record<string, unknown>;
     const differs = Object.entries(config).filter(([key, value]) => JSON.stringify(before[key]) !== JSON.stringify(value)).map(([key]) => key);
     if (differs.length > 0) throw new EvalError("resume-refused", `eval: ${task.name}: ${out} holds a run with another ${differs.join(" and ")}; give another --out, or the settings in ${settings}`);

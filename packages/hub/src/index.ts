@@ -1,4 +1,4 @@
-export { pullModel, type PullOptions } from "./pull/pull-model.js";
+export { pullDataset, pullModel, type PullOptions } from "./pull/pull-model.js";
 export type { PulledFile, PulledModel, PullEvent } from "./pull/pull-event.js";
 export { findManifest, knownModels } from "./manifest/known-models.js";
 export { parseModelManifest, type ManifestDecoder, type ManifestFile, type ManifestText, type ManifestTower, type ModelManifest, type ModelPart } from "./manifest/model-manifest.js";

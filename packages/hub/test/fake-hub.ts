@@ -86,8 +86,8 @@ export class FakeHub implements AsyncDisposable {
     if (await this.misbehave(seen, response, this.#fileOf(path))) return;
     const authorized = /^Bearer (.*)$/.exec(seen.authorization ?? "")?.[1];
     if (server === "hub" && authorized !== undefined && !this.tokens.has(authorized)) return refuse(response, 401, undefined, "Invalid credentials in Authorization header");
-    const [, owner, name] = /^\/(?:api\/models\/|cdn\/)?([^/]+)\/([^/]+)/.exec(path) ?? [];
-    const repository = this.repositories.get(`${owner}/${name}`);
+    const [, kind = "", owner, name] = /^\/(?:api\/models\/|api\/(?=datasets\/)|cdn\/)?(datasets\/)?([^/]+)\/([^/]+)/.exec(path) ?? [];
+    const repository = this.repositories.get(`${kind}${owner}/${name}`);
     if (!repository || (server === "hub" && repository.private && authorized === undefined)) {
       return authorized === undefined ? refuse(response, 401, "RepoNotFound", "Invalid username or password.") : refuse(response, 404, "RepoNotFound", "Repository not found");
     }
@@ -104,7 +104,7 @@ export class FakeHub implements AsyncDisposable {
     if (!file) return refuse(response, 404, "EntryNotFound", "Entry not found");
     const etag = { etag: `"${blobName(file, this.lfsBytes)}"`, "x-repo-commit": commit.id };
     if (file.length < this.lfsBytes) return sendFile(request, response, file, etag);
-    response.writeHead(302, { ...etag, "x-linked-etag": etag.etag, "x-linked-size": String(file.length), location: `${this.cdnUrl}/cdn/${owner}/${name}/${commit.id}/${encodeURIComponent(rest ?? "")}?signature=x` });
+    response.writeHead(302, { ...etag, "x-linked-etag": etag.etag, "x-linked-size": String(file.length), location: `${this.cdnUrl}/cdn/${kind}${owner}/${name}/${commit.id}/${encodeURIComponent(rest ?? "")}?signature=x` });
     response.end();
   }
 
@@ -122,8 +122,8 @@ export class FakeHub implements AsyncDisposable {
   }
 
   #fileOf(path: string): Buffer | undefined {
-    const [, owner, name, commit, rest] = /^\/(?:cdn\/)?([^/]+)\/([^/]+)\/(?:resolve\/)?([^/]+)\/(.+)$/.exec(path) ?? [];
-    const repository = this.repositories.get(`${owner}/${name}`);
+    const [, kind = "", owner, name, commit, rest] = /^\/(?:cdn\/)?(datasets\/)?([^/]+)\/([^/]+)\/(?:resolve\/)?([^/]+)\/(.+)$/.exec(path) ?? [];
+    const repository = this.repositories.get(`${kind}${owner}/${name}`);
     return repository && commitOf(repository, commit ?? "")?.files.get(rest ?? "");
   }
 }

@@ -79,7 +79,7 @@ describe("time", () => {
     await post(server, "/v1/chat/completions", { messages: [aboutScene()] });
     const streamed = events(server, "/v1/chat/completions", long);
     // Together they take seconds, however fast the machine.
-    const inLine = Array.from({ length: 12 }, () => post(server, "/v1/chat/completions", { ...long, stream: false }));
+    const inLine = Array.from({ length: 40 }, () => post(server, "/v1/chat/completions", { ...long, stream: false }));
     const data = (await streamed).map((event) => event.data);
     expect(data.at(-1)).toBe("[DONE]");
     expect(JSON.parse(data.at(-2) as string).choices[0].finish_reason).toBe("length");

@@ -19,9 +19,22 @@ export function hubHome(environment: Environment = process.env): string {
   return expanded(home || path.join(caches || path.join(homedir(), ".cache"), "huggingface"));
 }
 
-/** The folder of one repository in a cache, which holds `blobs`, `refs` and `snapshots`. */
+/**
+ * The folder of one repository in a cache, which holds `blobs`, `refs` and `snapshots`.
+ * @param repository `owner/name` of a model, `datasets/owner/name` of a data set
+ */
 export function repositoryFolder(cache: string, repository: string): string {
-  return path.join(cache, `models--${repository.replaceAll("/", "--")}`);
+  return path.join(cache, repositoryFolderName(repository));
+}
+
+/** What Hugging Face's tools call that folder. */
+export function repositoryFolderName(repository: string): string {
+  return `${isDataset(repository) ? "" : "models--"}${repository.replaceAll("/", "--")}`;
+}
+
+/** Whether a repository's name is that of a data set. */
+export function isDataset(repository: string): boolean {
+  return repository.startsWith("datasets/");
 }
 
 export function expanded(folder: string): string {

@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { repositoryFolderName } from "./cache-folder.js";
 import { HubError } from "../hub-error.js";
 
 /** Who holds a lock. */
@@ -34,7 +35,7 @@ const pollMs = 100;
  * @throws HubError `locked` from `check`; the signal's reason when it aborts
  */
 export async function lockRepository(cache: string, repository: string, { signal, onWait }: LockOptions = {}): Promise<RepositoryLock> {
-  const folder = path.join(cache, ".locks", `models--${repository.replaceAll("/", "--")}`);
+  const folder = path.join(cache, ".locks", repositoryFolderName(repository));
   const file = path.join(folder, "sightline.lock");
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
   await mkdir(folder, { recursive: true });

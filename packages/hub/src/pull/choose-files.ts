@@ -69,6 +69,19 @@ export function filesOfRepository(names: FileNames, choice: string | undefined, 
   return found.map((path) => ({ path, part: "checkpoint" as const }));
 }
 
+/**
+ * The files of a data set that globs mean, each once.
+ * @throws HubError `not-found` when one of them fits no file
+ */
+export function filesOfDataset(names: FileNames, include: readonly string[], dataset: string): readonly ChosenFile[] {
+  const found = include.flatMap((pattern) => {
+    const fitting = names.filter((name) => matchesGlob(pattern, name));
+    if (fitting.length === 0) throw new HubError("not-found", `${dataset} has no file that fits ${pattern}${some(names)}`);
+    return fitting;
+  });
+  return [...new Set(found)].map((path) => ({ path, part: undefined }));
+}
+
 export function isVisionFile(name: string): boolean {
   return /mmproj/i.test(name);
 }

@@ -5,7 +5,7 @@ import { addToPullRecord, readPullRecord, type BlobRecord } from "../cache/pull-
 import { lockRepository, type RepositoryLock } from "../cache/repository-lock.js";
 import { cachedCommit, linkToBlob, snapshotFile, snapshotFolder, writeRef } from "../cache/snapshot.js";
 import { HubError } from "../hub-error.js";
-import { checkRevision } from "../model-reference.js";
+import { checkRevision, isRepositoryName } from "../model-reference.js";
 import { HubConnection } from "../remote/hub-connection.js";
 import { readHubSettings } from "../remote/hub-settings.js";
 import { readRepository, resolveFile, type ListedFile, type RemoteRepository } from "../remote/repository.js";
@@ -15,7 +15,8 @@ import { transferFiles, type WantedFile } from "../transfer/transfer-files.js";
 import { lookAtBlob, removeBlob } from "./cached-blobs.js";
 import { checkFreeSpace, diskFailure } from "./disk.js";
 import { offlineModel } from "./offline-model.js";
-import { planPull } from "./pull-plan.js";
+import { filesOfDataset } from "./choose-files.js";
+import { planPull, type RepositoryPlan } from "./pull-plan.js";
 import type { PulledFile, PulledModel, PullEvent } from "./pull-event.js";
 import { progressTeller } from "./transfer-rate.js";
 import type { ModelPart } from "../manifest/model-manifest.js";
@@ -63,13 +64,29 @@ interface PlannedFile extends ListedFile {
  *   files appear whole and checked, and a revision moves only when all of its files are there
  */
 export async function pullModel(model: string, options: PullOptions = {}): Promise<PulledModel> {
+  if (options.revision !== undefined) checkRevision(options.revision);
+  return pullPlans(model, await planPull(model, options.revision), options);
+}
+
+/**
+ * Brings files of a data set into the same cache, in the same way.
+ * @param dataset `owner/name`
+ * @param include globs over its files; all of them when left out
+ * @throws HubError as `pullModel`; `bad-reference` for a name that is none; `not-found` when a glob fits no file
+ */
+export async function pullDataset(dataset: string, { include = ["**"], ...options }: PullOptions & { readonly include?: readonly string[] } = {}): Promise<PulledModel> {
+  if (!isRepositoryName(dataset)) throw new HubError("bad-reference", `pullDataset: expected owner/name of a data set, got ${JSON.stringify(dataset.slice(0, 200))}`);
+  const { revision = "main" } = options;
+  checkRevision(revision);
+  return pullPlans(`datasets/${dataset}`, [{ repository: `datasets/${dataset}`, revision, choose: (names) => filesOfDataset(names, include, dataset) }], options);
+}
+
+async function pullPlans(model: string, plans: readonly RepositoryPlan[], options: PullOptions): Promise<PulledModel> {
   const { environment = process.env, onProgress: tell = () => {} } = options;
   // One that every connection may listen to, without a warning.
   const signal = AbortSignal.any(options.signal ? [options.signal] : []);
   setMaxListeners(0, signal);
   const cache = options.cacheDirectory === undefined ? hubCacheFolder(environment) : expanded(options.cacheDirectory);
-  if (options.revision !== undefined) checkRevision(options.revision);
-  const plans = await planPull(model, options.revision);
   const settings = await readHubSettings(environment, options);
   if (options.offline ?? settings.offline) return offlineModel(model, plans, cache, tell, signal);
   const { attempts = 6, retryDelayMs: firstDelayMs = 500 } = options;

@@ -1,6 +1,7 @@
-import { listFiles, modelInfo } from "@huggingface/hub";
+import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import { HubError } from "../hub-error.js";
 import { isSha256 } from "../cache/blob.js";
+import { isDataset } from "../cache/cache-folder.js";
 import { checkFileName, isCommit } from "../cache/snapshot.js";
 import { discard, readText, type HubConnection } from "./hub-connection.js";
 import { PassingFailure, withRetries, type RetryOptions } from "./retries.js";
@@ -15,6 +16,7 @@ export interface ListedFile {
 
 /** A repository at one commit. */
 export interface RemoteRepository {
+  /** `owner/name` of a model, `datasets/owner/name` of a data set. */
   readonly repository: string;
   readonly revision: string;
   readonly commit: string;
@@ -39,7 +41,9 @@ const mostFiles = 100_000;
 export async function readRepository(connection: HubConnection, repository: string, revision: string, retries: RetryOptions): Promise<RemoteRepository> {
   const { endpoint } = connection.settings;
   const fetch = libraryFetch(connection, retries);
-  const { sha: commit } = await unwrapped(modelInfo({ name: repository, revision, hubUrl: endpoint, additionalFields: ["sha"], fetch }), endpoint);
+  const about = { revision, hubUrl: endpoint, additionalFields: ["sha"] as const, fetch };
+  const info = isDataset(repository) ? datasetInfo({ ...about, name: repository.slice("datasets/".length), additionalFields: ["sha"] }) : modelInfo({ ...about, name: repository, additionalFields: ["sha"] });
+  const { sha: commit } = await unwrapped<{ readonly sha?: unknown }>(info, endpoint);
   if (typeof commit !== "string" || !isCommit(commit)) throw new HubError("bad-response", `${endpoint}: expected a commit for ${repository}@${revision}, got ${JSON.stringify(commit)?.slice(0, 80)}; if HF_ENDPOINT is set, check that it is a hub`);
   const files: ListedFile[] = [];
   const listing = async (): Promise<void> => {
@@ -50,7 +54,7 @@ export async function readRepository(connection: HubConnection, repository: stri
       if (typeof path !== "string" || !isBlobName(blob) || !Number.isSafeInteger(bytes) || bytes < 0) throw new HubError("bad-response", `${endpoint}: expected name, size and hash of a file of ${repository}, got ${JSON.stringify({ path, size, oid }).slice(0, 200)}`);
       checkFileName(path);
       files.push({ path, bytes, blob });
-      if (files.length > mostFiles) throw new HubError("bad-response", `${repository} has more than ${mostFiles} files; it is no model`);
+      if (files.length > mostFiles) throw new HubError("bad-response", `${repository} has more than ${mostFiles} files, which is more than is brought here`);
     }
   };
   await unwrapped(listing(), endpoint);

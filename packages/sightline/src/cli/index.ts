@@ -3,6 +3,7 @@ export { exitCodes, UsageError } from "./failure.js";
 export { abortOnInterrupt } from "./interrupt.js";
 export { numberBetween, wholeNumber } from "./option-values.js";
 export { packageVersion } from "./package-version.js";
+export { withPullProgress } from "./pull-progress.js";
 export { duration, progressLine, type ProgressLine, type ProgressState } from "./progress-line.js";
 export { openSiglip, withTowerOptions, type TowerOptions } from "./tower-options.js";
 export { readFully, syncFolder, writeDurably, writeFully } from "../embed/durable-file.js";

@@ -11,6 +11,14 @@ const largeBytes = 5e8;
 export async function pullWithProgress(model: string, options: PullOptions): Promise<PulledModel> {
   // Commands that pull nothing need not wait for what speaks to the hub.
   const { pullModel } = await import("@sightline/hub");
+  return withPullProgress(model, (onProgress) => pullModel(model, { ...options, onProgress }));
+}
+
+/**
+ * Tells on stderr how a pull goes.
+ * @param model what it is called there
+ */
+export async function withPullProgress(model: string, pull: (onProgress: (event: PullEvent) => void) => Promise<PulledModel>): Promise<PulledModel> {
   let line: ProgressLine | undefined;
   const say = (text: string): void => {
     line?.stop();
@@ -29,7 +37,7 @@ export async function pullWithProgress(model: string, options: PullOptions): Pro
     if (text !== undefined) say(text);
   };
   try {
-    return await pullModel(model, { ...options, onProgress: tell });
+    return await pull(tell);
   } finally {
     line?.stop();
   }
