@@ -109,7 +109,7 @@ async function serve({ server, mmproj, decoder, threads }: ServerBenchOptions, m
   const child = spawn(server, ["-m", decoder, "--mmproj", mmproj, "--host", "127.0.0.1", "--port", String(port), "-t", String(threads), "-c", String(4096 * conversations), "-np", String(conversations), ...more], { stdio: "ignore", env: { ...process.env, LLAMA_MEDIA_MARKER: marker } });
   const ended = once(child, "exit");
   while (!(await fetch(`${url}/health`).then(({ ok }) => ok, () => false))) {
-    if (child.exitCode !== null) throw new Error(`bench llama-server: ${server} ended with ${child.exitCode} before it was ready`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`bench llama-server: ${server} ended with ${child.exitCode ?? child.signalCode} before it was ready`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   return {
