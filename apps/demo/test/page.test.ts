@@ -10,8 +10,7 @@ import { startDemo, type DemoServer } from "./browser/demo-server";
 /** The same files under two names: the second is loaded when it is chosen. */
 const twoModels = ["--model", "mini", "--model", "twin=mini"];
 
-// A browser beside a server and a model on two cores is late now and then; a test that fails twice is told.
-describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", { retry: 1 }, () => {
+describe.skipIf(withoutChromium)("the demo's page, in Chromium, on mini", () => {
   let page: string;
   let server: DemoServer;
   let demo: DemoPage;

@@ -96,6 +96,7 @@ describe("images by URL", () => {
   });
 
   // macOS has no 127.0.0.2 unless somebody adds it.
+  if (process.platform === "darwin") console.warn("SKIPPED: the test of rebinding needs 127.0.0.2 (sudo ifconfig lo0 alias 127.0.0.2)");
   it.skipIf(process.platform === "darwin")("go to the address that was checked, over a real connection: a name that changes its mind does not move it", async () => {
     const certificate = await readFile(new URL("certificate/certificate.pem", import.meta.url), "utf8");
     const seen: string[] = [];
